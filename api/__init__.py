@@ -1,0 +1,45 @@
+"""Know what every LLM call costs: before it runs, while it runs, and as it will be invoiced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from costspan.calling import acompletion, completion, estimate, flush, wrap
+    from costspan.conversation import ConversationManager
+    from costspan.exporters.memory import InMemoryExporter
+    from costspan.meter import Meter
+    from costspan.middleware.tags import tags
+
+__all__ = [
+    "ConversationManager",
+    "InMemoryExporter",
+    "Meter",
+    "acompletion",
+    "completion",
+    "estimate",
+    "flush",
+    "tags",
+    "wrap",
+]
+
+__version__ = "0.1.0"
+
+# Names are loaded when they are first used, so that ``import costspan`` costs next to nothing in
+# programs that may never make a call.
+_HOMES = {
+    "ConversationManager": "costspan.conversation",
+    "InMemoryExporter": "costspan.exporters.memory",
+    "Meter": "costspan.meter",
+    "tags": "costspan.middleware.tags",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'costspan' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(_HOMES.get(name, "costspan.calling")), name)
+    globals()[name] = value
+    return value

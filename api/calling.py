@@ -1,0 +1,210 @@
+"""The functions users call: ``wrap``, ``completion``, ``estimate``, ``flush``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+
+from costspan import meter as meters
+from costspan.middleware import config
+from costspan.middleware.functions import watch_function
+from costspan.middleware.guard import Guard
+from costspan.middleware.meter import Meter
+from costspan.middleware.request import AskedCall, from_arguments
+from costspan.middleware.wrap import wrap as wrap_with
+from costspan.pricing.types import Estimate
+
+if TYPE_CHECKING:
+    from costspan.core.reply import Reply
+    from costspan.core.stream import AsyncStream, Stream
+
+T = TypeVar("T")
+Messages: TypeAlias = Sequence[Mapping[str, Any]]
+
+_guard = Guard()
+
+
+def wrap(x: T, *, meter: Meter | None = None) -> T:
+    """Watch every call of a completion function or of an SDK client.
+
+    Args:
+        x: A function (also async, generator, bound method, any callable), or a client of the
+            openai or anthropic SDK, synchronous or not.
+        meter: The Meter to use; by default the one that the configuration describes.
+
+    Returns:
+        A client: the very same object, now watched. A function: a new one with the same signature.
+        What is wrapped already is given back as it is. With ``COSTSPAN_DISABLED=1`` in the
+        environment ``x`` is given back untouched.
+
+    Raises:
+        TypeError: ``x`` can not be watched.
+        ConfigError: The configuration file cannot be used; said here, never in a call.
+
+    Example:
+        >>> import costspan
+        >>> def ask(model, messages):
+        ...     return {"choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 2}}
+        >>> ask = costspan.wrap(ask)
+    """
+    if _disabled():
+        return x
+    if meter is None:
+        config.load()
+    return wrap_with(x, _source(meter))
+
+
+@overload
+def completion(
+    model: str,
+    messages: Messages,
+    *,
+    stream: Literal[False] = False,
+    meter: Meter | None = None,
+    **params: Any,
+) -> Reply: ...
+@overload
+def completion(
+    model: str, messages: Messages, *, stream: Literal[True], meter: Meter | None = None, **params: Any
+) -> Stream: ...
+@overload
+def completion(
+    model: str, messages: Messages, *, stream: bool, meter: Meter | None = None, **params: Any
+) -> Reply | Stream: ...
+def completion(
+    model: str,
+    messages: Messages,
+    *,
+    stream: bool = False,
+    meter: Meter | None = None,
+    **params: Any,
+) -> Reply | Stream:
+    """Complete a chat with any provider, metered.
+
+    Args:
+        model: Model with its provider prefix (``anthropic/claude-sonnet-4-5``); a bare name of a
+            well-known family will do.
+        messages: The conversation in OpenAI's shape.
+        stream: Whether to get a stream of chunks.
+        meter: The Meter to use; by default the one that the configuration describes.
+        params: OpenAI's and LiteLLM's parameters, see `costspan.core.completion.completion`.
+
+    Returns:
+        A reply in OpenAI's shape, with ``cost`` and ``estimate`` filled; a stream if asked for.
+
+    Raises:
+        APIError: What the provider or the network answered, see `costspan.core.errors`.
+    """
+    from costspan.core.completion import completion as run
+
+    return _metered(run, meter)(model, messages, stream=stream, **params)
+
+
+@overload
+async def acompletion(
+    model: str,
+    messages: Messages,
+    *,
+    stream: Literal[False] = False,
+    meter: Meter | None = None,
+    **params: Any,
+) -> Reply: ...
+@overload
+async def acompletion(
+    model: str, messages: Messages, *, stream: Literal[True], meter: Meter | None = None, **params: Any
+) -> AsyncStream: ...
+@overload
+async def acompletion(
+    model: str, messages: Messages, *, stream: bool, meter: Meter | None = None, **params: Any
+) -> Reply | AsyncStream: ...
+async def acompletion(
+    model: str,
+    messages: Messages,
+    *,
+    stream: bool = False,
+    meter: Meter | None = None,
+    **params: Any,
+) -> Reply | AsyncStream:
+    """Asynchronous `completion`."""
+    from costspan.core.completion import acompletion as run
+
+    return await _metered(run, meter)(model, messages, stream=stream, **params)
+
+
+def estimate(
+    *,
+    model: str,
+    messages: Messages | None = None,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    max_tokens: int | None = None,
+    provider: str | None = None,
+    api: str | None = None,
+    meter: Meter | None = None,
+    **body: Any,
+) -> Estimate:
+    """Say what a call would use and cost, before it runs. No network.
+
+    Args:
+        model: The model, with or without a provider prefix.
+        messages: The conversation, in OpenAI's or Anthropic's shape.
+        tools: Tool definitions.
+        max_tokens: Limit of the answer; without it the model's own limit is the high bound.
+        provider: Canonical provider, where the model's name does not tell it.
+        api: Canonical api (``chat``, ``messages``, ``responses`` ...), by default the provider's.
+        meter: The Meter whose aliases and prices apply.
+        body: Whatever else the request holds.
+
+    Returns:
+        Tokens and US dollars, each with low, likely and high; the cost is None for a model
+        without a known price.
+
+    Example:
+        >>> import costspan
+        >>> said = costspan.estimate(
+        ...     model="gpt-4o", messages=[{"role": "user", "content": "hi"}], max_tokens=50
+        ... )
+        >>> said.input_tokens.likely
+        8
+    """
+    given = {"messages": messages, "tools": tools, "max_tokens": max_tokens, **body}
+    request = {"model": model, **{key: value for key, value in given.items() if value is not None}}
+    return _source(meter)().estimate(request, provider=provider, api=api)
+
+
+def flush(timeout_s: float = 5.0) -> bool:
+    """Push out everything that the default Meter holds.
+
+    Returns:
+        Whether all of it went out within ``timeout_s`` seconds for each exporter.
+    """
+    return meters.default_meter().flush(timeout_s)
+
+
+def _metered(function: Any, meter: Meter | None) -> Any:
+    return function if _disabled() else watch_function(function, _source(meter), _read)
+
+
+def _read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall:
+    model, messages = args
+    return from_arguments({"model": model, "messages": messages, **kwargs})
+
+
+def _source(meter: Meter | None) -> Callable[[], Meter]:
+    return _default if meter is None else lambda: meter
+
+
+def _default() -> Meter:
+    """The default Meter. If it cannot be made, one without the file, then one without exporters.
+
+    ``wrap`` has said what is wrong with the file already; a call must not fail for it.
+    """
+    found = _guard.run("reading the configuration", meters.default_meter)
+    if found is None:
+        found = _guard.run("setting up without the file", meters.Meter) or Meter()
+        meters.set_default_meter(found)
+    return found
+
+
+def _disabled() -> bool:
+    return os.environ.get("COSTSPAN_DISABLED", "") not in ("", "0")

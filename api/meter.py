@@ -1,0 +1,114 @@
+"""The Meter as users make it: configured by arguments or by the file, with real exporters."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from costspan.middleware import meter as middleware
+from costspan.middleware.config import Config, load
+
+if TYPE_CHECKING:
+    from costspan.middleware.record import Exporter
+    from costspan.pricing.catalogue import Catalogue
+
+
+class Meter(middleware.Meter):
+    """Estimates, watches, prices and records calls. Make one and hand it to ``wrap``.
+
+    Args:
+        home: The ledger's folder; by default ``COSTSPAN_HOME`` or the platform's user data folder.
+        exporters: Where finished calls go: ``"ledger"``, ``"otel"`` or exporter objects.
+        tags: Tags that every call carries.
+        aliases: Model name as called -> ``provider/model`` whose prices apply: an Azure
+            deployment, a gateway's own name, a local model priced as if it were a paid one.
+        billing_mode: ``metered``, or ``plan`` for calls that a flat subscription pays.
+        catalogue: The prices; the bundled ones by default.
+
+    Raises:
+        ValueError: An argument that cannot be used; the text says what is allowed.
+
+    Example:
+        >>> import costspan
+        >>> meter = costspan.Meter(exporters=[costspan.InMemoryExporter()], tags={"team": "search"})
+    """
+
+    def __init__(
+        self,
+        *,
+        home: str | os.PathLike[str] | None = None,
+        exporters: Iterable[str | Exporter] = ("ledger", "otel"),
+        tags: Mapping[str, object] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        billing_mode: str = "metered",
+        catalogue: Catalogue | None = None,
+    ) -> None:
+        super().__init__(
+            exporters=[_exporter(item, home) for item in exporters],
+            catalogue=catalogue,
+            tags=tags,
+            aliases=aliases,
+            billing_mode=billing_mode,
+        )
+
+    @classmethod
+    def from_config(cls, config: Config | None = None) -> Meter:
+        """A Meter as the configuration in force says.
+
+        Raises:
+            ConfigError: The configuration file cannot be used.
+        """
+        found = load() if config is None else config
+        return cls(
+            home=found.home,
+            exporters=found.exporters,
+            tags=found.tags,
+            aliases=found.aliases,
+            billing_mode=found.billing_mode,
+        )
+
+
+def _exporter(item: str | Exporter, home: str | os.PathLike[str] | None) -> Exporter:
+    if item == "ledger":
+        from costspan.exporters.home import resolve_home
+        from costspan.exporters.ledger.exporter import LedgerExporter
+
+        return LedgerExporter(resolve_home(home))
+    if item == "otel":
+        from costspan.exporters.otel import OTelExporter
+
+        return OTelExporter()
+    if isinstance(item, str):
+        raise ValueError(f"exporter {item!r}: allowed are 'ledger', 'otel' and exporter objects")
+    return item
+
+
+_lock = threading.Lock()
+_default: middleware.Meter | None = None
+
+
+def default_meter() -> middleware.Meter:
+    """The Meter that is used where none is given, made from the configuration when first needed.
+
+    Raises:
+        ConfigError: The configuration file cannot be used.
+    """
+    global _default
+    if _default is None:
+        with _lock:
+            if _default is None:
+                _default = Meter.from_config()
+    return _default
+
+
+def set_default_meter(meter: middleware.Meter | None) -> middleware.Meter | None:
+    """Replace the default Meter; None makes it anew from the configuration when next needed.
+
+    Returns:
+        The one that was in force, None if none had been made.
+    """
+    global _default
+    previous, _default = _default, meter
+    return previous

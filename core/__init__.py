@@ -1,0 +1,1 @@
+"""Completion over HTTP for every provider. Knows nothing of money or telemetry."""

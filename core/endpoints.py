@@ -1,0 +1,276 @@
+"""Endpoints: which provider a model name means, and where and how to reach it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from costspan.core.errors import AuthenticationError, BadRequestError
+from costspan.core.naming import canonical_provider
+
+COMPATIBLE = "openai-compatible"
+"""The provider of a base URL that no row claims."""
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider is reached and what its server wants: one row of ``endpoints.toml``.
+
+    Attributes:
+        provider: Canonical provider id.
+        names: Further spellings of the row's name in ``provider/model``.
+        base_url: Where requests go, without a closing slash; None where the row has none.
+        base_url_variable: Environment variable that holds the base URL.
+        base_path: Path between the host in that variable and the operation.
+        key: Environment variables that may hold the API key; the first one set wins.
+        key_required: Whether the server refuses requests without a key.
+        protocol: Api name of the wire format; empty for providers that are only recognised.
+        models: Prefixes of bare model names that mean this provider.
+        not_models: Exceptions to ``models``.
+        hosts: Further hosts of the provider, as patterns.
+        include_usage: Whether ``stream_options.include_usage`` is understood.
+        max_tokens_field: The only name that the server takes for the bound of the output; empty
+            where it takes what the caller gave.
+        unsupported: Parameters that the server refuses.
+        unsupported_in_messages: Fields of messages that the server refuses.
+        default_max_tokens: The bound sent where the wire format requires one and none was given.
+    """
+
+    provider: str
+    names: tuple[str, ...] = ()
+    base_url: str | None = None
+    base_url_variable: str | None = None
+    base_path: str = ""
+    key: tuple[str, ...] = ()
+    key_required: bool = True
+    protocol: str = "chat"
+    models: tuple[str, ...] = ()
+    not_models: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    include_usage: bool = True
+    max_tokens_field: str = ""
+    unsupported: tuple[str, ...] = ()
+    unsupported_in_messages: tuple[str, ...] = ()
+    default_max_tokens: int | None = None
+
+    @property
+    def host(self) -> str | None:
+        """Host of the base URL."""
+        return urlsplit(self.base_url).hostname if self.base_url else None
+
+    @property
+    def port(self) -> int | None:
+        """Port of the base URL, the scheme's own where the URL names none."""
+        if not self.base_url:
+            return None
+        parts = urlsplit(self.base_url)
+        return parts.port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+@cache
+def _rows() -> Mapping[str, Endpoint]:
+    import tomllib
+
+    text = Path(__file__).with_name("endpoints.toml").read_text("utf-8")
+    return {name: _row(name, row) for name, row in tomllib.loads(text).items()}
+
+
+def _row(name: str, row: Mapping[str, object]) -> Endpoint:
+    fields: dict[str, Any] = {
+        field: tuple(value) if isinstance(value, list) else value
+        for field, value in row.items()
+        if field not in ("source", "date")
+    }
+    return Endpoint(canonical_provider(name), **fields)
+
+
+@cache
+def _row_names() -> Mapping[str, str]:
+    """Row by each of its spellings."""
+    return {each: name for name, row in _rows().items() for each in (name, *row.names)}
+
+
+def _row_name(provider: str) -> str | None:
+    """The row that a spelling of a provider's name means."""
+    spellings = _row_names()
+    return spellings.get(provider.lower()) or spellings.get(canonical_provider(provider))
+
+
+def _completable() -> list[str]:
+    return sorted(name for name, row in _rows().items() if row.protocol)
+
+
+def endpoint(provider: str, *, base_url: str | None = None) -> Endpoint:
+    """The endpoint of a provider.
+
+    Args:
+        provider: Any known spelling of the provider's name.
+        base_url: Another address that speaks the provider's wire format. What only the
+            provider's own server wants is then not assumed.
+
+    Raises:
+        BadRequestError: No row has this name, it cannot be completed with, or its base URL is
+            neither given nor in its environment variable.
+    """
+    name = _row_name(provider)
+    row = _rows()[name] if name else None
+    if row is None or not (row.protocol or base_url):
+        raise _no_endpoint(provider, recognised=row is not None)
+    if base_url:
+        return replace(
+            row,
+            base_url=base_url.rstrip("/"),
+            protocol=row.protocol or "chat",
+            key_required=False,
+            max_tokens_field="",
+        )
+    from_environment = os.environ.get(row.base_url_variable or "", "").rstrip("/")
+    if from_environment:
+        return replace(row, base_url=from_environment + row.base_path)
+    if row.base_url is None:
+        cure = f" or set {row.base_url_variable}" if row.base_url_variable else ""
+        raise BadRequestError(f"{name} has no common address: give base_url={cure}")
+    return row
+
+
+def _near(name: str) -> list[str]:
+    import difflib
+
+    return difflib.get_close_matches(name.lower(), _completable(), n=3, cutoff=0.6)
+
+
+def _no_endpoint(provider: str, *, recognised: bool) -> BadRequestError:
+    near = _near(provider)
+    if recognised:
+        reason = "its wire format is not supported"
+    else:
+        reason = f"did you mean {' or '.join(near)}?" if near else "no row has this name"
+    return BadRequestError(
+        f"no endpoint for the provider {provider!r}: {reason}. For a server that speaks OpenAI's "
+        f"wire format give base_url=. Providers: {', '.join(_completable())}",
+        provider=canonical_provider(provider),
+    )
+
+
+def api_key_for(row: Endpoint, given: str | None) -> str | None:
+    """The API key for a request: the one that was given, else the one in the environment.
+
+    Raises:
+        AuthenticationError: The server needs a key and there is none, or no header can carry it.
+    """
+    found = (os.environ.get(variable, "").strip() for variable in row.key)
+    key = (given or "").strip() or next(filter(None, found), None)
+    if key and not (key.isascii() and key.isprintable()):
+        # The HTTP library would say so with the key in its message.
+        raise AuthenticationError(
+            f"the API key for {row.provider} holds a line break or another character that no "
+            "header can carry: copy it again",
+            provider=row.provider,
+        )
+    if key or not row.key_required:
+        return key
+    cure = f"set {' or '.join(row.key)}, or " if row.key else ""
+    raise AuthenticationError(
+        f"no API key for {row.provider}: {cure}pass api_key=",
+        provider=row.provider,
+    )
+
+
+def split_model(model: str, *, base_url: str | None = None) -> tuple[str, str]:
+    """Which provider a model name means, and the model as that provider spells it.
+
+    ``anthropic/claude-x`` names its provider; ``openrouter/openai/gpt-4o`` keeps all after the
+    first slash; a bare name counts where a row declares its family (``gpt-``, ``claude-``).
+
+    Args:
+        model: The name as the user wrote it.
+        base_url: The address that the request goes to, if the user gave one. A name of no known
+            provider then goes there whole, and the host decides the provider.
+
+    Returns:
+        Canonical provider id, and the model without its prefix.
+
+    Raises:
+        BadRequestError: The name says no provider.
+    """
+    name, rest = _split(model, base_url)
+    owner = provider_from_url(base_url) if base_url else None
+    return owner or canonical_provider(name), rest
+
+
+def resolve(model: str, *, base_url: str | None = None) -> tuple[Endpoint, str]:
+    """The endpoint that a model name means, and the model without its prefix.
+
+    Args:
+        model, base_url: As in `split_model`.
+
+    Raises:
+        BadRequestError: As in `split_model` and `endpoint`.
+    """
+    name, rest = _split(model, base_url)
+    row = endpoint(name, base_url=base_url)
+    owner = provider_from_url(base_url) if base_url else None
+    if owner and owner != row.provider:
+        # openai/deepseek-chat at DeepSeek's address: the prefix says the wire format, the host
+        # whose key and whose prices these are.
+        row = replace(row, provider=owner, key=_rows()[owner].key)
+    return row, rest
+
+
+def _split(model: str, base_url: str | None) -> tuple[str, str]:
+    """The name of the row, or a provider as written that has none, and the bare model."""
+    prefix, slash, rest = model.partition("/")
+    if slash and rest and (name := _row_name(prefix)):
+        return name, rest
+    if base_url and (owner := provider_from_url(base_url)):
+        return owner, model
+    for name, row in _rows().items():
+        if model.startswith(row.models) and not model.startswith(row.not_models):
+            return name, model
+    if base_url:
+        return COMPATIBLE, model
+    near = _near(prefix)
+    hint = f" (did you mean {near[0]}/{rest}?)" if slash and near else ""
+    raise BadRequestError(
+        f"the model {model!r} does not say its provider{hint}: write provider/model, as in "
+        f"openai/gpt-4o, or give base_url=. Providers: {', '.join(_completable())}",
+        model=model,
+    )
+
+
+def provider_from_url(url: str) -> str | None:
+    """The canonical provider that owns the host of a URL, or None if no row claims it.
+
+    Local servers are told apart by port alone, so an address on the loopback is nobody's.
+    """
+    host = urlsplit(url if "//" in url else f"//{url}").hostname
+    return _owner(host) if host else None
+
+
+@cache
+def _host_patterns() -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
+    plain: dict[str, str] = {}
+    patterns: list[tuple[str, str]] = []
+    for provider, row in _rows().items():
+        own = (row.host,) if row.host and row.key_required else ()
+        for host in (*own, *row.hosts):
+            if "*" in host:
+                patterns.append((host, provider))
+            else:
+                plain[host] = provider
+    return plain, tuple(patterns)
+
+
+def _owner(host: str) -> str | None:
+    plain, patterns = _host_patterns()
+    if host in plain:
+        return plain[host]
+    return next((provider for pattern, provider in patterns if fnmatchcase(host, pattern)), None)

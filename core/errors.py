@@ -1,0 +1,163 @@
+"""The errors of the completion core, the same class for the same failure at every provider.
+
+APIError
+  AuthenticationError            401  no key, or a key that is not accepted
+  PermissionDeniedError          403  the key may not do this
+  NotFoundError                  404  no such model or address
+  BadRequestError                400  the request is wrong
+    ContextWindowExceededError        the prompt is too long for the model
+    ContentPolicyViolationError       the provider's filter refused
+    UnsupportedParamsError            the wire format has no such parameter
+  UnprocessableEntityError       422  understood and refused
+  RateLimitError                 429  too fast: wait `retry_after_s`
+    QuotaExceededError                nothing left to spend: waiting does not help
+  Timeout                        408  no answer in time (504 alike)
+  APIConnectionError                  no connection, or one that broke
+  InternalServerError            500  the provider failed (other 5xx alike)
+  ServiceUnavailableError        503
+  OverloadedError                529
+  APIResponseValidationError          an answer that is none
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class APIError(Exception):
+    """A completion failed. The base of all errors of the core.
+
+    ```python
+    try:
+        reply = completion("openai/gpt-4o", messages)
+    except RateLimitError as error:
+        time.sleep(error.retry_after_s or 60)
+    except APIError as error:
+        print(error.status_code, error.code)
+    ```
+
+    Attributes:
+        message: What happened and what cures it.
+        provider, model: Who was asked for what.
+        status_code: The HTTP status; the class's own where there was no response.
+        code: The provider's own error code or type.
+        request_id: The provider's id of the request, for its support.
+        retry_after_s: Seconds to wait as the provider asked; None if it did not say.
+        attempts: How many requests were made.
+        body: The provider's error body, without keys.
+    """
+
+    default_status: ClassVar[int | None] = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        status_code: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+        attempts: int = 1,
+        body: Mapping[str, object] | str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.provider = provider
+        self.model = model
+        self.status_code = self.default_status if status_code is None else status_code
+        self.code = code
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+        self.attempts = attempts
+        self.body = body
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with all attributes, for worker processes hand errors back."""
+        return (type(self), (self.message,), dict(self.__dict__))
+
+
+class AuthenticationError(APIError):
+    """No key was found, or the provider did not accept it."""
+
+    default_status = 401
+
+
+class PermissionDeniedError(APIError):
+    """The key is valid but may not do this."""
+
+    default_status = 403
+
+
+class NotFoundError(APIError):
+    """The provider knows no such model or address."""
+
+    default_status = 404
+
+
+class BadRequestError(APIError):
+    """The request is wrong; sending it again fails again."""
+
+    default_status = 400
+
+
+class ContextWindowExceededError(BadRequestError):
+    """The prompt, with the output asked for, is longer than the model's window."""
+
+
+class ContentPolicyViolationError(BadRequestError):
+    """The provider's content filter refused the request."""
+
+
+class UnsupportedParamsError(BadRequestError):
+    """The provider's wire format has no place for a parameter; see ``drop_params``."""
+
+
+class UnprocessableEntityError(APIError):
+    """The provider understood the request and refuses it."""
+
+    default_status = 422
+
+
+class RateLimitError(APIError):
+    """Too many requests or tokens in a time; ``retry_after_s`` says when to come back."""
+
+    default_status = 429
+
+
+class QuotaExceededError(RateLimitError):
+    """The account has nothing left to spend; waiting does not help."""
+
+
+class Timeout(APIError):
+    """No answer came in time. The provider may have billed the request."""
+
+    default_status = 408
+
+
+class APIConnectionError(APIError):
+    """The server could not be reached, or the connection broke."""
+
+
+class InternalServerError(APIError):
+    """The provider failed."""
+
+    default_status = 500
+
+
+class ServiceUnavailableError(APIError):
+    """The provider is out of service for now."""
+
+    default_status = 503
+
+
+class OverloadedError(APIError):
+    """The provider is overloaded; come back later."""
+
+    default_status = 529
+
+
+class APIResponseValidationError(APIError):
+    """The server answered with something that is no completion."""

@@ -1,0 +1,190 @@
+"""The arguments of `completion`: their names, types and ranges, checked before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypedDict
+
+from costspan.core.errors import BadRequestError
+from costspan.core.types import JSON
+
+
+class CompletionParams(TypedDict, total=False):
+    """Parameters of a completion, by OpenAI's names. None means not given.
+
+    Attributes:
+        temperature: Randomness, 0 to 2.
+        top_p: Nucleus sampling, 0 to 1.
+        top_k: Sample from the k likeliest tokens only (Anthropic and local servers).
+        n: Number of answers, at least 1.
+        max_tokens, max_completion_tokens: Bound of the output in tokens, at least 1.
+        stop: A text or texts to stop at.
+        frequency_penalty, presence_penalty: -2 to 2.
+        logit_bias: Bias by token id, -100 to 100.
+        logprobs, top_logprobs: Ask for log probabilities, of 0 to 20 tokens.
+        seed: Sample repeatably, where the provider can.
+        user, safety_identifier: Who the end user is, for the provider's abuse checks.
+        tools, tool_choice, parallel_tool_calls: Tools in OpenAI's shape.
+        functions, function_call: Their older form; sent as tools.
+        response_format: ``{"type": "json_object"}`` and the like.
+        reasoning_effort: ``minimal``, ``low``, ``medium``, ``high`` ...
+        thinking: Anthropic's ``{"type": "enabled", "budget_tokens": n}``.
+        thinking_budget: Tokens for thinking; the same as ``thinking`` with that budget.
+        stream_options: ``{"include_usage": True}`` for a last chunk that holds the usage.
+        service_tier, store, modalities, audio, prediction, verbosity, web_search_options,
+            prompt_cache_key, prompt_cache_retention: As OpenAI has them.
+        metadata: Not sent: ``{"tags": [...]}`` and the like for the caller's own accounting.
+    """
+
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    n: int | None
+    max_tokens: int | None
+    max_completion_tokens: int | None
+    stop: str | Sequence[str] | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    logit_bias: Mapping[str, float] | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    seed: int | None
+    user: str | None
+    safety_identifier: str | None
+    tools: Sequence[JSON] | None
+    tool_choice: str | JSON | None
+    parallel_tool_calls: bool | None
+    functions: Sequence[JSON] | None
+    function_call: str | JSON | None
+    response_format: JSON | None
+    reasoning_effort: str | None
+    thinking: JSON | None
+    thinking_budget: int | None
+    stream_options: JSON | None
+    service_tier: str | None
+    store: bool | None
+    modalities: Sequence[str] | None
+    audio: JSON | None
+    prediction: JSON | None
+    verbosity: str | None
+    web_search_options: JSON | None
+    prompt_cache_key: str | None
+    prompt_cache_retention: str | None
+    metadata: JSON | None
+
+
+ApiKey: TypeAlias = str | Callable[[], str]
+"""A key, or what is called before each request to get one that is still valid."""
+
+
+class CompletionArguments(CompletionParams, total=False):
+    """All keyword arguments of `completion` but ``stream``.
+
+    Attributes:
+        api_key: The key, or a function that returns it; from the environment where not given.
+        base_url, api_base: Another server that speaks the provider's wire format: two names of
+            one argument.
+        timeout: Seconds without progress on the network, or a timeout object of the HTTP library;
+            None waits forever. 600 seconds where not given.
+        client: An httpx or httpx2 client to send with.
+        drop_params: Leave out parameters that the provider lacks, and name them in the reply's
+            ``dropped_params``, instead of failing.
+        extra_body, extra_headers: Fields and headers that are sent as they are.
+    """
+
+    api_key: ApiKey | None
+    base_url: str | None
+    api_base: str | None
+    timeout: Any
+    client: Any
+    drop_params: bool | None
+    extra_body: Mapping[str, object] | None
+    extra_headers: Mapping[str, str] | None
+
+
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "top_k": (0, math.inf),
+    "n": (1, math.inf),
+    "max_tokens": (1, math.inf),
+    "max_completion_tokens": (1, math.inf),
+    "frequency_penalty": (-2, 2),
+    "presence_penalty": (-2, 2),
+    "top_logprobs": (0, 20),
+    "thinking_budget": (1, math.inf),
+}
+
+
+def checked_params(params: Mapping[str, object]) -> dict[str, object]:
+    """The parameters that were given, without those that are None and without ``metadata``.
+
+    Raises:
+        BadRequestError: A name is unknown or a value is out of its range; the message says which
+            name or range is meant.
+    """
+    for name in params:
+        if name not in CompletionParams.__annotations__:
+            raise _unknown(name)
+    given = {k: v for k, v in params.items() if v is not None and k != "metadata"}
+    for name, (low, high) in _RANGES.items():
+        value = given.get(name, low)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not low <= value <= high
+        ):
+            bounds = f"from {low} to {high}" if high != math.inf else f"{low} or more"
+            raise BadRequestError(f"{name}={value!r} is out of range: it must be {bounds}")
+    bounds_given = {
+        given[name] for name in ("max_tokens", "max_completion_tokens") if name in given
+    }
+    if len(bounds_given) > 1:
+        raise BadRequestError(
+            "max_tokens and max_completion_tokens are one bound under two names: give one of them"
+        )
+    return given
+
+
+def _unknown(name: str) -> BadRequestError:
+    import difflib
+
+    known = ("model", "messages", "stream", *CompletionArguments.__annotations__)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return BadRequestError(
+        f"unknown argument {name!r}: {hint}What only the provider knows goes into "
+        f"extra_body={{{name!r}: ...}}"
+    )
+
+
+def checked_messages(messages: object) -> list[JSON]:
+    """The messages as plain mappings.
+
+    Args:
+        messages: A list of mappings, of our own `Message` or of SDK message objects, which know
+            ``model_dump``.
+
+    Raises:
+        BadRequestError: There are none, or one has no role.
+    """
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
+        raise BadRequestError(
+            "messages must be a list of messages, as in [{'role': 'user', 'content': 'Hello'}]"
+        )
+    found = [_plain(message, position) for position, message in enumerate(messages)]
+    if not found:
+        raise BadRequestError("messages is empty: give at least one message")
+    return found
+
+
+def _plain(message: object, position: int) -> JSON:
+    if not isinstance(message, Mapping) and hasattr(message, "model_dump"):
+        message = message.model_dump(exclude_none=True)
+    if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+        raise BadRequestError(
+            f"messages[{position}] must be a mapping with a role: system, developer, user, "
+            "assistant or tool"
+        )
+    return message if isinstance(message, dict) else dict(message)

@@ -1,0 +1,160 @@
+"""Wire formats: one pure module each, chosen by api name, request path or the shape of a body."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+
+from costspan.core.endpoints import Endpoint
+from costspan.core.observation import Observation
+from costspan.core.reply import Choice, Chunk
+from costspan.core.request import Request, WireRequest
+
+
+class Observer(typing.Protocol):
+    """A protocol whose responses we understand."""
+
+    def observe(self, event: Mapping[str, object], seen: Observation) -> None:
+        """Add what a whole body or one stream event says to ``seen``.
+
+        Anything is accepted: what is missing, null or of a wrong type is left out.
+        """
+
+
+class ChunkReader(typing.Protocol):
+    """What turns the events of one stream into chunks; it may keep state between them."""
+
+    def read(self, event: Mapping[str, object]) -> Chunk | None:
+        """The chunk that an event means, without its usage; None for events that mean none."""
+
+
+class Protocol(Observer, typing.Protocol):
+    """A protocol that the core can complete with. All of it is pure."""
+
+    def encode(self, request: Request, endpoint: Endpoint) -> WireRequest:
+        """Put a request into the wire format.
+
+        Raises:
+            BadRequestError: The request cannot be said in it.
+            UnsupportedParamsError: It lacks a parameter, and ``drop_params`` is off.
+        """
+
+    def authorise(self, key: str) -> Mapping[str, str]:
+        """The headers that carry an API key."""
+
+    def choices(self, body: Mapping[str, object]) -> list[Choice] | None:
+        """The answers in a whole body; None where it is no completion."""
+
+    def chunks(self) -> ChunkReader:
+        """A reader for one stream."""
+
+
+def load_protocol(api: str) -> Protocol:
+    """The protocol module to complete with, imported on first use.
+
+    Args:
+        api: Canonical api name: ``chat`` or ``messages``.
+
+    Raises:
+        ValueError: The core cannot complete with this api.
+    """
+    if api == "chat":
+        from costspan.core.protocols import openai_chat
+
+        return openai_chat
+    if api == "messages":
+        from costspan.core.protocols import anthropic_messages
+
+        return anthropic_messages
+    raise ValueError(f"the core cannot complete with the api {api!r}, only with chat and messages")
+
+
+def load(api: str) -> Observer:
+    """The protocol module of an api, imported on first use.
+
+    Args:
+        api: Canonical api name: ``chat``, ``completions``, ``messages``, ``responses`` or
+            ``embeddings``.
+
+    Raises:
+        ValueError: No protocol reads this api.
+    """
+    if api in ("chat", "completions"):
+        from costspan.core.protocols import openai_chat
+
+        return openai_chat
+    if api == "messages":
+        from costspan.core.protocols import anthropic_messages
+
+        return anthropic_messages
+    if api == "responses":
+        from costspan.core.protocols import openai_responses
+
+        return openai_responses
+    if api == "embeddings":
+        from costspan.core.protocols import openai_embeddings
+
+        return openai_embeddings
+    raise ValueError(
+        f"no protocol reads the api {api!r}; known are chat, completions, messages, responses "
+        "and embeddings"
+    )
+
+
+_API_BY_SUFFIX = (
+    ("/chat/completions", "chat"),
+    ("/completions", "completions"),
+    ("/messages", "messages"),
+    ("/responses", "responses"),
+    ("/embeddings", "embeddings"),
+)
+
+
+def api_from_path(path: str) -> str | None:
+    """The api that a request path addresses, or None for paths that no model answers.
+
+    Args:
+        path: The path of a URL, or a whole URL; a query is ignored. Only the end counts, so
+            prefixes of gateways and Azure's deployments do not matter, while
+            ``/messages/count_tokens`` or ``/responses/{id}`` match nothing.
+    """
+    plain = path.partition("?")[0].rstrip("/")
+    for suffix, api in _API_BY_SUFFIX:
+        if plain.endswith(suffix) or plain == suffix[1:]:
+            return api
+    return None
+
+
+_API_BY_OBJECT = {
+    "chat.completion": "chat",
+    "chat.completion.chunk": "chat",
+    "text_completion": "completions",
+    "response": "responses",
+}
+_MESSAGES_TYPES = frozenset(
+    (
+        "message_start",
+        "message_delta",
+        "message_stop",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+    )
+)
+
+
+def recognise(body: Mapping[str, object]) -> str | None:
+    """The api whose response body or stream event this is, by its shape; None if by none."""
+    kind = body.get("object")
+    if isinstance(kind, str) and kind in _API_BY_OBJECT:
+        return _API_BY_OBJECT[kind]
+    event = body.get("type")
+    if isinstance(event, str):
+        if event in _MESSAGES_TYPES or (event == "message" and "stop_reason" in body):
+            return "messages"
+        if event.startswith("response."):
+            return "responses"
+    data = body.get("data")
+    if isinstance(data, list) and data and isinstance(data[0], dict) and "embedding" in data[0]:
+        return "embeddings"
+    return "chat" if isinstance(body.get("choices"), list) else None

@@ -1,0 +1,162 @@
+"""From OpenAI's terms to a request for Anthropic messages.
+
+Rules as of 2026-11: https://docs.anthropic.com/en/api/messages
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from costspan.core.endpoints import Endpoint
+from costspan.core.errors import BadRequestError
+from costspan.core.protocols.anthropic_content import conversation, tool
+from costspan.core.protocols.unsupported import refuse_or_drop
+from costspan.core.request import Request, WireRequest
+
+_VERSION = "2023-06-01"
+
+_AS_THEY_ARE = ("temperature", "top_p", "top_k")
+_TRANSLATED = frozenset(
+    (
+        *_AS_THEY_ARE,
+        "max_tokens",
+        "max_completion_tokens",
+        "stop",
+        "user",
+        "safety_identifier",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "thinking",
+        "thinking_budget",
+        "reasoning_effort",
+        "service_tier",
+        "stream_options",
+    )
+)
+
+# Values that ask for nothing: what the API does anyway.
+_NEUTRAL: Mapping[str, object] = {
+    "n": 1,
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "logit_bias": {},
+    "logprobs": False,
+    "top_logprobs": 0,
+    "store": False,
+    "modalities": ["text"],
+    "response_format": {"type": "text"},
+}
+_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
+_HIGHEST_TEMPERATURE = 1
+
+
+def encode(request: Request, endpoint: Endpoint) -> WireRequest:
+    """Put a request into the wire format."""
+    params = {
+        name: value
+        for name, value in request.params.items()
+        if name not in _NEUTRAL or value != _NEUTRAL[name]
+    }
+    unsupported = [name for name in params if name not in _TRANSLATED]
+    if params.get("service_tier", "auto") not in _TIERS:
+        unsupported.append("service_tier")
+    dropped = refuse_or_drop(params, unsupported, request, endpoint)
+    system, messages = conversation(request.messages)
+    thinking = _thinking(params)
+    body: dict[str, object] = {
+        "model": request.model,
+        "messages": messages,
+        "max_tokens": _max_tokens(params, thinking, endpoint),
+    }
+    if system:
+        body["system"] = system
+    body.update({name: params[name] for name in _AS_THEY_ARE if name in params})
+    body.update(_translated(params))
+    body.update(_tools(params))
+    if thinking:
+        body["thinking"] = thinking
+    if request.stream:
+        body["stream"] = True
+    _check_temperature(body.get("temperature"))
+    body.update(request.extra_body)
+    headers = {"anthropic-version": _VERSION, **request.extra_headers}
+    return WireRequest("/v1/messages", body, headers, dropped)
+
+
+def _thinking(params: Mapping[str, object]) -> Mapping[str, object] | None:
+    thinking, budget = params.get("thinking"), params.get("thinking_budget")
+    if isinstance(thinking, Mapping):
+        return thinking
+    if budget is not None:
+        return {"type": "enabled", "budget_tokens": budget}
+    return {"type": "disabled"} if params.get("reasoning_effort") == "none" else None
+
+
+def _max_tokens(
+    params: Mapping[str, object], thinking: Mapping[str, object] | None, endpoint: Endpoint
+) -> int:
+    """The bound of the output, which the format requires and which includes the thinking."""
+    asked = params.get("max_completion_tokens", params.get("max_tokens"))
+    budget = thinking.get("budget_tokens") if thinking else None
+    thought = budget if isinstance(budget, int) else 0
+    if not isinstance(asked, int):
+        return thought + (endpoint.default_max_tokens or 0)
+    if thought >= asked:
+        raise BadRequestError(
+            f"the thinking budget of {thought} tokens leaves nothing of max_tokens={asked} for "
+            "the answer: raise max_tokens above the budget",
+            provider=endpoint.provider,
+        )
+    return asked
+
+
+def _translated(params: Mapping[str, object]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    stop = params.get("stop")
+    if stop is not None:
+        found["stop_sequences"] = [stop] if isinstance(stop, str) else stop
+    user = params.get("safety_identifier", params.get("user"))
+    if user is not None:
+        found["metadata"] = {"user_id": user}
+    effort = params.get("reasoning_effort")
+    if effort is not None and effort != "none":
+        found["output_config"] = {"effort": "low" if effort == "minimal" else effort}
+    tier = params.get("service_tier")
+    if isinstance(tier, str):
+        found["service_tier"] = _TIERS[tier]
+    return found
+
+
+def _tools(params: Mapping[str, object]) -> dict[str, object]:
+    tools = params.get("tools")
+    if not isinstance(tools, (list, tuple)) or not tools:
+        return {}
+    found: dict[str, object] = {"tools": [tool(each) for each in tools]}
+    choice = _tool_choice(params.get("tool_choice"))
+    if params.get("parallel_tool_calls") is False:
+        choice = choice or {"type": "auto"}
+        if choice.get("type") != "none":
+            choice["disable_parallel_tool_use"] = True
+    if choice:
+        found["tool_choice"] = choice
+    return found
+
+
+def _tool_choice(choice: object) -> dict[str, object] | None:
+    if isinstance(choice, str):
+        return {"type": "any" if choice == "required" else choice}
+    if not isinstance(choice, Mapping):
+        return None
+    function = choice.get("function")
+    if isinstance(function, Mapping):
+        return {"type": "tool", "name": function.get("name")}
+    return dict(choice)
+
+
+def _check_temperature(temperature: object) -> None:
+    if isinstance(temperature, (int, float)) and temperature > _HIGHEST_TEMPERATURE:
+        raise BadRequestError(
+            f"temperature={temperature} is out of range: Anthropic takes values from 0 to 1",
+            provider="anthropic",
+        )

@@ -1,0 +1,240 @@
+"""Replies and chunks in OpenAI's shape, whatever the provider's wire format.
+
+Every value can be read as an attribute and as an item. What the provider did not say is None:
+reading it never raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+from costspan.core.types import JSON, Usage
+
+Slot: TypeAlias = "object | None"
+"""A value that another room fills in; the core knows nothing of its type."""
+
+
+class Shape:
+    """What all parts of a reply have in common: items as well as attributes, and `model_dump`."""
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    _own: ClassVar[frozenset[str]] = frozenset()
+    """Fields of ours that OpenAI's shape does not have."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.__dataclass_fields__:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.__dataclass_fields__
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dataclass_fields__)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a field; ``default`` where there is no such field or it is None."""
+        value = getattr(self, name, None) if name in self.__dataclass_fields__ else None
+        return default if value is None else value
+
+    def model_dump(self, *, exclude_none: bool = False) -> dict[str, object]:
+        """OpenAI's shape as plain dicts and lists.
+
+        Args:
+            exclude_none: Leave out what the provider did not say.
+        """
+        return {
+            name: _dumped(value, exclude_none)
+            for name in self.__dataclass_fields__
+            if name not in self._own
+            and not ((value := getattr(self, name)) is None and exclude_none)
+        }
+
+
+def _dumped(value: object, exclude_none: bool) -> object:
+    if isinstance(value, Shape):
+        return value.model_dump(exclude_none=exclude_none)
+    if isinstance(value, list):
+        return [_dumped(each, exclude_none) for each in value]
+    return value
+
+
+@dataclass(slots=True)
+class Function(Shape):
+    """The function of a tool call; ``arguments`` is JSON text as the model wrote it."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+@dataclass(slots=True)
+class ToolCall(Shape):
+    """A tool call, or in a chunk a piece of one; ``index`` is set in chunks only."""
+
+    id: str | None = None
+    type: str | None = "function"
+    function: Function = field(default_factory=Function)
+    index: int | None = None
+
+
+@dataclass(slots=True)
+class Message(Shape):
+    """What the model answered, or in a chunk the piece that is new.
+
+    Attributes:
+        role: ``assistant``.
+        content: The text.
+        tool_calls: Tools that the model wants called.
+        function_call: The first tool call, where the caller used the older ``functions``.
+        reasoning_content: The reasoning that the provider shows.
+        thinking_blocks: Anthropic's thinking blocks with signatures, to be sent back unchanged.
+        refusal: Why the model refused.
+        annotations: Citations, as the provider gave them.
+        audio: Audio output, as the provider gave it.
+    """
+
+    role: str | None = None
+    content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: Function | None = None
+    reasoning_content: str | None = None
+    thinking_blocks: list[Mapping[str, object]] | None = None
+    refusal: str | None = None
+    annotations: list[object] | None = None
+    audio: Mapping[str, object] | None = None
+
+
+@dataclass(slots=True)
+class Choice(Shape):
+    """One of the answers to a request."""
+
+    index: int
+    message: Message
+    finish_reason: str | None = None
+    logprobs: Mapping[str, object] | None = None
+
+
+@dataclass(slots=True)
+class ChunkChoice(Shape):
+    """What is new in one of the answers."""
+
+    index: int
+    delta: Message
+    finish_reason: str | None = None
+    logprobs: Mapping[str, object] | None = None
+
+
+@dataclass(slots=True)
+class PromptTokensDetails(Shape):
+    """Parts of ``prompt_tokens``; None where the provider does not say."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+@dataclass(slots=True)
+class CompletionTokensDetails(Shape):
+    """Parts of ``completion_tokens``; None where the provider does not say."""
+
+    reasoning_tokens: int | None = None
+
+
+@dataclass(slots=True)
+class TokenUsage(Shape):
+    """Token counts in OpenAI's shape.
+
+    Attributes:
+        prompt_tokens: The whole prompt, cached and cache-written tokens included, for every
+            provider.
+        completion_tokens: The whole output, reasoning included, for every provider.
+        total_tokens: The provider's own total, or the sum of the two.
+        prompt_tokens_details, completion_tokens_details: Parts of them.
+    """
+
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    total_tokens: int | None
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
+
+    @classmethod
+    def of(cls, meters: Usage | None) -> TokenUsage | None:
+        """OpenAI's view of a usage; None where there is none."""
+        if meters is None:
+            return None
+        prompt, completion = meters.input_tokens, meters.output_tokens
+        total = meters.total_tokens
+        if total is None and (prompt is not None or completion is not None):
+            total = (prompt or 0) + (completion or 0)
+        return cls(
+            prompt,
+            completion,
+            total,
+            PromptTokensDetails(meters.cache_read_tokens, meters.cache_write_tokens),
+            CompletionTokensDetails(meters.reasoning_tokens),
+        )
+
+
+@dataclass(slots=True)
+class Chunk(Shape):
+    """One piece of a streamed reply. The last one may have usage and no choices."""
+
+    id: str | None = None
+    choices: list[ChunkChoice] = field(default_factory=list)
+    created: int | None = None
+    model: str | None = None
+    object: str = "chat.completion.chunk"
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    usage: TokenUsage | None = None
+
+
+@dataclass(slots=True)
+class Reply(Shape):
+    """A whole reply.
+
+    Attributes:
+        id, choices, created, model, object, system_fingerprint, service_tier: As OpenAI has them.
+        usage: Token counts; None where the provider sent none, never zeros.
+        meters: The same usage in disjoint buckets, with the fees.
+        provider, api: Canonical ids of who answered, in which wire format.
+        endpoint, port: Host and port of the server.
+        raw: The body as received; None for a streamed reply.
+        dropped_params: Parameters that the wire format lacks and ``drop_params`` left out.
+        cost, estimate: What the call cost and was estimated to cost, where it was metered.
+    """
+
+    _own: ClassVar[frozenset[str]] = frozenset(
+        (
+            "meters",
+            "provider",
+            "api",
+            "endpoint",
+            "port",
+            "raw",
+            "dropped_params",
+            "cost",
+            "estimate",
+        )
+    )
+
+    id: str | None = None
+    choices: list[Choice] = field(default_factory=list)
+    created: int | None = None
+    model: str | None = None
+    object: str = "chat.completion"
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    usage: TokenUsage | None = None
+    meters: Usage | None = None
+    provider: str = ""
+    api: str = ""
+    endpoint: str | None = None
+    port: int | None = None
+    raw: JSON | None = None
+    dropped_params: tuple[str, ...] = ()
+    cost: Slot = None
+    estimate: Slot = None

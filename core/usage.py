@@ -1,0 +1,271 @@
+"""Reading a provider's usage object into disjoint leaf buckets, once, by rules that are data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from costspan.core.accounting import Profile, profile_for, profiles
+from costspan.core.naming import canonical_api, canonical_provider
+from costspan.core.paths import LARGEST_QUANTITY, Path, count, quantity
+from costspan.core.served import read_served
+from costspan.core.types import JSON, Quantity, Usage
+
+
+def read_usage(
+    payload: JSON | None, *, provider: str, api: str | None, response: JSON | None = None
+) -> Usage | None:
+    """Read what one response says it used.
+
+    Args:
+        payload: The provider's usage object as it stood on the wire, or the dict of an SDK's
+            object. Anything that is not a mapping counts as missing.
+        provider: The provider, in any spelling.
+        api: The wire format, in any spelling; None recognises it by its fields.
+        response: The rest of the response, as far as price depends on it: ``model``,
+            ``service_tier``, ``tools``, ``output`` items, ``groundingMetadata``, ``x_groq``.
+
+    Returns:
+        Disjoint buckets, fees and what was served; None when nothing was reported. Odd values
+        are left out or clamped, and named in `Usage.flags`; nothing is ever counted twice.
+    """
+    if not isinstance(response, Mapping):
+        response = None
+    if not isinstance(payload, Mapping):
+        payload = _usage_elsewhere(response)
+        if payload is None:
+            return None
+    named = _profile_named(provider, api) if api else None
+    usage = _read(named, payload, response) if named is not None else None
+    if usage is None:  # no such format, or none of its fields: go by the fields themselves
+        likely = _recognise(payload, canonical_provider(provider))
+        usage = _read(likely, payload, response) if likely not in (None, named) else None
+    return usage
+
+
+def _read(profile: Profile | None, payload: JSON, response: JSON | None) -> Usage | None:
+    """Read a usage object by one profile; None when none of its fields is there."""
+    if profile is None:
+        return None
+    flags: list[str] = []
+    values = _values(profile, payload, response, flags)
+    if profile.camel_case and not any(v is not None for v in values):
+        payload = _camelised(payload)
+        values = _values(profile, payload, response, flags)
+    total = values[profile.total] if profile.total >= 0 else None
+    whole = sum([v for i in profile.roots if (v := values[i]) is not None])
+    apart = -1
+    if total is not None and total != whole:
+        apart = _identity(profile, values, total, whole, flags)
+    _make_disjoint(profile, values, apart, flags)
+    buckets: dict[str, Quantity] = {}
+    for index, meter in profile.meters:
+        value = values[index]
+        if value is not None:
+            buckets[meter] = buckets[meter] + value if meter in buckets else value
+    fees = _fees(profile, payload, response, flags) if profile.fees else {}
+    served = read_served(profile, payload, response, flags)
+    if not buckets and not fees and served.reported_usd is None:
+        return None
+    said = int(total) if total is not None else None
+    return Usage(buckets, fees, "provider", tuple(flags), profile.name, said, served)
+
+
+@lru_cache(maxsize=512)
+def _profile_named(provider: str, api: str) -> Profile | None:
+    return profile_for(canonical_provider(provider), canonical_api(api))
+
+
+def _recognise(payload: JSON, provider: str) -> Profile | None:
+    """Find the profile that knows most of the fields: the provider's own, or else any."""
+    table = profiles()
+    own = [profile for name, profile in table.items() if name.startswith(provider + "/")]
+    for group in (own, table.values()):
+        best = max(group, key=lambda profile: _known_fields(profile, payload), default=None)
+        if best is not None and _known_fields(best, payload):
+            return best
+    return None
+
+
+def _known_fields(profile: Profile, payload: JSON) -> int:
+    return sum(any(path.find(payload, None) for path in ways) for ways in profile.paths)
+
+
+def _values(
+    profile: Profile, payload: JSON, response: JSON | None, flags: list[str]
+) -> list[Quantity | None]:
+    """Read every value of the profile; plain ones by direct look-up, because this runs in calls."""
+    values: list[Quantity | None] = [None] * len(profile.paths)
+    for key, index in profile.top:
+        value = payload.get(key)
+        if value is not None:
+            if type(value) is int and 0 <= value <= LARGEST_QUANTITY:
+                values[index] = value
+            else:
+                values[index] = _lenient(value, key, flags)
+    for container, keys in profile.nested:
+        inner = payload.get(container)
+        if inner is None:
+            continue
+        if not isinstance(inner, Mapping):
+            flags.append(f"invalid:{container}")
+            continue
+        for key, index in keys:
+            value = inner.get(key)
+            if value is not None:
+                if type(value) is int and 0 <= value <= LARGEST_QUANTITY:
+                    values[index] = value
+                else:
+                    values[index] = _lenient(value, f"{container}.{key}", flags)
+    for index in profile.searched:
+        values[index] = _search(profile.paths[index], payload, response, flags)
+    return values
+
+
+def _search(
+    paths: tuple[Path, ...], payload: JSON, response: JSON | None, flags: list[str]
+) -> Quantity | None:
+    for path in paths:
+        found = path.find(payload, response)
+        if found:
+            numbers = [_lenient(v, path.steps[-1].key, flags) for v in found]
+            known = [n for n in numbers if n is not None]
+            return sum(known[1:], known[0]) if known else None
+    return None
+
+
+def _lenient(value: object, name: str, flags: list[str]) -> Quantity | None:
+    number = quantity(value)
+    if number is None or (not isinstance(number, int) and "seconds" not in name):
+        flags.append(f"invalid:{name}")
+        return None
+    return number
+
+
+def _identity(
+    profile: Profile,
+    values: list[Quantity | None],
+    total: Quantity,
+    whole: Quantity,
+    flags: list[str],
+) -> int:
+    """Explain a grand total that is not the sum of the parts.
+
+    Returns:
+        The index of the inner bucket that the total shows to stand outside its parent, or -1.
+        A reasoning bucket that turns out to be inside is subtracted here.
+    """
+    for meter in _MAY_STAND_OUTSIDE:
+        for node in profile.inner:
+            value = values[node.index]
+            if value and node.meter == meter and total == whole + value:
+                flags.append(f"identity:{meter.rpartition('.')[2]}_outside")
+                return node.index
+    for index, output in profile.outside:
+        value, text = values[index], values[output]
+        if value and text is not None and total == whole - value and value <= text:
+            flags.append("identity:reasoning_inside")
+            values[output] = text - value
+            return -1
+    cached = [values[i] or 0 for i, meter in profile.meters if meter.startswith("tokens.in.cache")]
+    if total != whole - sum(cached):  # Bedrock's total leaves the cache out on some models
+        flags.append("identity:total")
+    return -1
+
+
+_MAY_STAND_OUTSIDE = ("tokens.out.reasoning", "tokens.in.cache_read")
+
+
+def _make_disjoint(
+    profile: Profile, values: list[Quantity | None], apart: int, flags: list[str]
+) -> None:
+    """Take each inner bucket out of the nearest bucket around it that was reported.
+
+    A part that is larger than what is left of the whole is cut down to it, so that the buckets
+    of a total always add up to that total.
+    """
+    for node in profile.shared:
+        value, first = values[node.index], _nearest(values, node.ancestors[:1])
+        second = _nearest(values, node.also[:1])
+        if value and first >= 0 and second >= 0:  # inside both: leave it in the first one only
+            values[second] = _less(values, second, value, node.meter, flags)[0]
+    for node in profile.inner:
+        value = values[node.index]
+        if value and node.index != apart:
+            parent = _nearest(values, node.ancestors + node.also)
+            if parent >= 0:
+                values[parent], values[node.index] = _less(values, parent, value, node.meter, flags)
+
+
+def _nearest(values: list[Quantity | None], places: tuple[int, ...]) -> int:
+    for index in places:
+        if values[index] is not None:
+            return index
+    return -1
+
+
+def _less(
+    values: list[Quantity | None], index: int, part: Quantity, meter: str, flags: list[str]
+) -> tuple[Quantity, Quantity]:
+    """Split a part off; return what is left and the part, which is no larger than the whole."""
+    whole = values[index] or 0
+    if part > whole:
+        flags.append(f"clamped:{meter}")
+        part = whole
+    return whole - part, part
+
+
+def _fees(
+    profile: Profile, payload: JSON, response: JSON | None, flags: list[str]
+) -> dict[str, Quantity]:
+    fees: dict[str, Quantity] = {}
+    for meter, paths in profile.fees:
+        found = next((f for path in paths if (f := path.find(payload, response))), [])
+        if meter.endswith(".*"):  # one fee per response; the value names the meter
+            if found and isinstance(found[0], str) and found[0].isalpha():
+                fees[f"{meter[:-2]}.{found[0].lower()}"] = 1
+        elif found:
+            number = count(found)
+            if number is None:
+                flags.append(f"invalid:{meter}")
+            else:
+                fees[meter] = number
+    if "fee.web_search" in fees and response is not None:
+        preview = _preview_meter(response)
+        if preview:
+            fees[preview] = fees.pop("fee.web_search")
+    return fees
+
+
+def _preview_meter(response: JSON) -> str | None:
+    """Name the meter of OpenAI's preview web search, if that is the tool the response used."""
+    tools = response.get("tools")
+    for tool in tools if isinstance(tools, (list, tuple)) else ():
+        kind = tool.get("type") if isinstance(tool, Mapping) else None
+        if isinstance(kind, str) and kind.startswith("web_search_preview"):
+            size = tool.get("search_context_size")
+            known = isinstance(size, str) and size in ("low", "medium", "high")
+            return f"fee.web_search.preview.{size}" if known else "fee.web_search.preview"
+    return None
+
+
+def _usage_elsewhere(response: JSON | None) -> JSON | None:
+    """Find the usage object that Groq puts under ``x_groq`` at the end of older streams."""
+    groq = response.get("x_groq") if response is not None else None
+    usage = groq.get("usage") if isinstance(groq, Mapping) else None
+    return usage if isinstance(usage, Mapping) else None
+
+
+def _camelised(value: JSON) -> dict[str, object]:
+    """Spell the keys of an SDK's dict (``prompt_token_count``) as the wire does."""
+
+    def convert(node: object) -> object:
+        if isinstance(node, Mapping):
+            return _camelised(node)
+        return [convert(item) for item in node] if isinstance(node, (list, tuple)) else node
+
+    camel: dict[str, object] = {}
+    for key, node in value.items():
+        head, *rest = key.split("_")
+        camel[head + "".join(word.capitalize() for word in rest)] = convert(node)
+    return camel

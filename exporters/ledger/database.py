@@ -1,0 +1,116 @@
+"""Opens the ledger's database file, and says in plain words why it cannot be opened."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from costspan.exporters.ledger.errors import (
+    LedgerCorruptError,
+    LedgerError,
+    LedgerHeldError,
+    LedgerWriteError,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+_HELD = ("could not set lock", "being used by another process", "different configuration")
+_HELD_HERE = ("already attached", "already open", "in use")
+_UNWRITABLE = ("permission denied", "read-only file system", "no space left", "disk full")
+_UNWRITABLE_MORE = ("could not write", "not enough space", "quota exceeded")
+
+
+def connect(
+    path: str, *, temporary: Path | None = None, memory: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """Open a database without ever loading an extension from the network.
+
+    Args:
+        path: The database file.
+        temporary: Folder for what does not fit into memory.
+        memory: Open a database in memory instead.
+
+    Raises:
+        duckdb.Error: It cannot be opened.
+    """
+    import duckdb
+
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    if temporary is not None:
+        settings["temp_directory"] = str(temporary)
+    return duckdb.connect(":memory:" if memory else path, config=settings)
+
+
+def is_held(error: Exception) -> bool:
+    """Whether an error says that the file is open elsewhere."""
+    text = str(error).lower()
+    return any(sign in text for sign in (*_HELD, *_HELD_HERE))
+
+
+def held_error(error: Exception, path: Path) -> LedgerHeldError:
+    """Name the program that has the ledger open for writing, and what to do."""
+    found = re.search(r"PID (\d+)", str(error))
+    pid = int(found[1]) if found else None
+    if found is None and "different configuration" in str(error):
+        pid = os.getpid()
+    command = _command(pid) if pid else None
+    if pid and command:
+        who = f"process {pid} ({command})"
+        cure = f"Close the ledger there, or end it (kill {pid})"
+    elif pid:
+        who = f"process {pid}"
+        cure = "Close the ledger there; if no such process runs here, it is in another container"
+    else:
+        who = "a program that cannot be seen from here (another container or user?)"
+        cure = "Close the ledger there"
+    return LedgerHeldError(
+        f"The ledger {path} is open for writing in {who}. {cure}, then try again; open it with "
+        "read_only=True to share it. Recording goes on meanwhile and nothing is lost.",
+        pid,
+        command,
+    )
+
+
+def failure(error: Exception, path: Path) -> LedgerError:
+    """Put an error of the database or the file system into words for people."""
+    if isinstance(error, LedgerError):
+        return error
+    reason = str(error).strip().split("\n", 1)[0]
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    text = str(error).lower()
+    if isinstance(error, OSError) or any(s in text for s in (*_UNWRITABLE, *_UNWRITABLE_MORE)):
+        return LedgerWriteError(
+            f"The ledger {path} cannot be written: {reason}. Make room or give this user access "
+            f"to {path.parent}. Records wait in the spool; none is lost."
+        )
+    log = path.with_name(path.name + ".wal")
+    if log.exists():
+        return LedgerCorruptError(
+            f"The ledger's log {log} is damaged: {reason}. Set it aside (mv {log} "
+            f"{log}.damaged) and try again: the records it holds are in the spool still."
+        )
+    return LedgerCorruptError(
+        f"The ledger {path} is damaged: {reason}. Set it aside (mv {path} {path}.damaged), put a "
+        "backup in its place if there is one, and try again: a new one is begun with what waits "
+        "in the spool."
+    )
+
+
+def _command(pid: int) -> str | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+    except OSError:
+        return None
+    text = " ".join(word.decode("utf-8", "replace") for word in words)
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    return shown[:200] or None

@@ -1,0 +1,187 @@
+"""Looks at a ledger's folder and says what is wrong with it and what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from costspan.exporters.home import ENVIRONMENT, Home, HomeError, file_system, obstacle, verify
+from costspan.exporters.ledger.database import connect, failure, held_error, is_held
+from costspan.exporters.ledger.errors import LedgerError
+from costspan.exporters.ledger.health import read_losses
+from costspan.exporters.ledger.layout import DATABASE, HEALTH, QUARANTINE
+from costspan.exporters.ledger.scan import scan
+from costspan.exporters.ledger.schema import refuse_newer, version_of
+
+Level: TypeAlias = Literal["ok", "warning", "error"]
+"""``error`` something is lost, set aside or broken; ``warning`` it may become so."""
+
+_LITTLE_ROOM_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing about a ledger.
+
+    Attributes:
+        level: How bad it is.
+        what: What was found, as a sentence.
+        cure: What to do about it; empty when there is nothing to do.
+    """
+
+    level: Level
+    what: str
+    cure: str = ""
+
+
+def diagnose(home: str | os.PathLike[str]) -> list[Finding]:
+    """Look at everything that can keep calls out of the reports. Changes nothing.
+
+    Args:
+        home: The ledger's folder; a `Home` also tells why it is that one.
+
+    Returns:
+        Findings in a fixed order: folder, losses, quarantine, database, spool.
+    """
+    folder = Path(home)
+    findings = [*_folder(home, folder)]
+    if not folder.is_dir():
+        findings.append(Finding("ok", "Nothing has been recorded there yet."))
+        return findings
+    findings += [*_losses(folder), *_quarantine(folder)]
+    try:
+        merged = _manifest(folder / DATABASE)
+        findings.append(_size(folder / DATABASE, merged))
+    except LedgerError as error:
+        merged = None
+        findings.append(Finding("error", *_split(str(error))))
+    return [*findings, *_spool(folder, merged)]
+
+
+def _folder(home: str | os.PathLike[str], folder: Path) -> Iterator[Finding]:
+    where = f"The ledger's folder is {folder}"
+    cure = f"Name a folder on a local disk that you can write, by {ENVIRONMENT}."
+    if isinstance(home, Home):
+        where += f", {home.reason}"
+        try:
+            verify(home)
+        except HomeError as error:
+            yield Finding("error", *_split(str(error)))
+            return
+    if problem := obstacle(folder):
+        yield Finding("error", f"The ledger's folder {folder} {problem}.", cure)
+        return
+    fallback = isinstance(home, Home) and home.fallback
+    yield Finding("warning" if fallback else "ok", f"{where}.", cure if fallback else "")
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    kind = file_system(existing) or "unknown"
+    room = f"Its file system is {kind} with {_bytes(free)} free."
+    if free < _LITTLE_ROOM_BYTES:
+        yield Finding("warning", room, "Make room, or records will be refused and counted.")
+    else:
+        yield Finding("ok", room)
+
+
+def _losses(folder: Path) -> Iterator[Finding]:
+    noted = read_losses(folder)
+    if not noted:
+        yield Finding("ok", "No process has noted a lost record.")
+    for one in noted:
+        yield Finding(
+            "error",
+            f"Process {one.process} lost {one.lost:,} records up to {one.at} ({one.last_error}).",
+            f"Mend what the error says, then remove {folder / HEALTH / one.process}.json.",
+        )
+
+
+def _quarantine(folder: Path) -> Iterator[Finding]:
+    files = sorted((folder / QUARANTINE).glob("*.jsonl"))
+    if not files:
+        return
+    lines = sum(path.read_bytes().count(b"\n") for path in files)
+    yield Finding(
+        "error",
+        f"{lines:,} damaged records were set aside in {folder / QUARANTINE}.",
+        "They are in no report. Look at them, then remove the files.",
+    )
+
+
+def _manifest(database: Path) -> tuple[int, int, dict[str, int]] | None:
+    """Schema version, number of calls and merged bytes by segment; None without a database.
+
+    Raises:
+        LedgerError: It cannot be opened; the message says why.
+    """
+    import duckdb
+
+    if not database.exists():
+        return None
+    try:
+        connection = connect("", memory=True)
+        try:
+            path = str(database).replace("'", "''")
+            connection.execute(f"ATTACH '{path}' AS ledger (READ_ONLY)")
+            version = version_of(connection, "ledger")
+            refuse_newer(version, database)
+            if version == 0:
+                return 0, 0, {}
+            calls = connection.execute("SELECT count(*) FROM ledger.calls").fetchall()
+            known = connection.execute(
+                "SELECT segment, max(merged_bytes) FROM ledger.merged_segments GROUP BY segment"
+            )
+            return version, int(calls[0][0]), dict(known.fetchall())
+        finally:
+            connection.close()
+    except duckdb.Error as error:
+        raise (held_error if is_held(error) else failure)(error, database) from error
+
+
+def _size(database: Path, found: tuple[int, int, dict[str, int]] | None) -> Finding:
+    if found is None:
+        return Finding("ok", "There is no database yet: it is made by the first report or merge.")
+    version, calls, _ = found
+    size = _bytes(database.stat().st_size)
+    return Finding("ok", f"The database holds {calls:,} calls in {size}, schema version {version}.")
+
+
+def _spool(folder: Path, found: tuple[int, int, dict[str, int]] | None) -> Iterator[Finding]:
+    try:
+        spool = scan(folder, found[2] if found else {})
+    except OSError as error:
+        yield Finding(
+            "error",
+            f"The spool in {folder} cannot be read: {error.strerror}.",
+            "Run this as the user that records calls, or give this one access.",
+        )
+        return
+    live = sum(span.live for span in spool.spans)
+    waiting = _bytes(sum(span.size for span in spool.spans))
+    yield Finding(
+        "ok",
+        f"The spool has {len(spool.spans):,} segments, {live:,} of them of running processes; "
+        f"{waiting} wait to be merged.",
+    )
+    if spool.newer:
+        yield Finding(
+            "warning",
+            f"{spool.newer:,} segments were written by a newer costspan and are left alone.",
+            "Upgrade costspan here (pip install -U costspan).",
+        )
+
+
+def _split(message: str) -> tuple[str, str]:
+    """Part a message into its first sentence, what is wrong, and the rest, what to do."""
+    what, dot, cure = message.partition(". ")
+    return what + dot.strip(), cure
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"

@@ -1,0 +1,94 @@
+"""The exporter that keeps every finished call in the ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from costspan.exporters.home import Home, resolve_home
+from costspan.exporters.ledger.layout import host_word, segment_paths
+from costspan.exporters.ledger.row import RECORD_VERSION, encode
+from costspan.exporters.ledger.spool import Writer
+from costspan.middleware.record import Call, OpenCall
+
+__all__ = ["RECORD_VERSION", "Health", "LedgerExporter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How recording goes in this process.
+
+    Attributes:
+        lost: Records that could not be kept since the process started.
+        last_error: The kind of the last error, as ``OSError(ENOSPC)``; None if there was none.
+        home: Where the ledger lives.
+        mode: ``mmap`` or ``write``: how lines reach the spool.
+        pending_bytes: Size of the spool in bytes, of all processes; at least what is not merged.
+    """
+
+    lost: int
+    last_error: str | None
+    home: Home
+    mode: str
+    pending_bytes: int
+
+
+class LedgerExporter:
+    """Writes finished calls to the spool of a home; a merge brings them into the database.
+
+    It never imports duckdb, needs no thread to be safe against a kill, and may be used from
+    signal handlers and finalisers.
+    """
+
+    def __init__(self, home: Home | None = None) -> None:
+        """Do no I/O: the folder is made when the first call ends.
+
+        Args:
+            home: Where the ledger lives; None for the folder of `resolve_home`.
+        """
+        self._writer = Writer(home or resolve_home(), record_version=RECORD_VERSION)
+        self._origin: Mapping[str, object] = {}
+
+    def start(self, call: OpenCall) -> None:
+        """Nothing to do: a call is recorded when it has ended."""
+
+    def finish(self, call: OpenCall, record: Call) -> None:
+        """Append the record to the spool."""
+        origin = self._origin
+        if origin.get("pid") != os.getpid():
+            origin = self._origin = _origin()
+        self._writer.put(encode(record, origin))
+
+    def flush(self, timeout_s: float) -> bool:
+        """Bring all records onto the disk.
+
+        They are already safe against the end of the process; this is for the end of the machine.
+        """
+        deadline = time.monotonic() + timeout_s
+        self._writer.flush()
+        return time.monotonic() <= deadline
+
+    def close(self) -> None:
+        """Seal the spool; records after it are ignored."""
+        self._writer.close()
+
+    def health(self) -> Health:
+        """Say what was lost and what waits to be merged."""
+        writer = self._writer
+        pending = 0
+        for path in segment_paths(Path(writer.home)):
+            with contextlib.suppress(OSError):
+                pending += path.stat().st_size
+        return Health(writer.lost, writer.last_error, writer.home, writer.mode, pending)
+
+
+def _origin() -> dict[str, object]:
+    origin: dict[str, object] = {"host": host_word(), "pid": os.getpid()}
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        origin["sdk_version"] = metadata.version("costspan")
+    return origin

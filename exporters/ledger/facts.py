@@ -1,0 +1,138 @@
+"""The facts of one provider request, as columns of the ledger: usage, money, error."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import TypeAlias
+
+from costspan.core.types import Usage
+from costspan.middleware.record import ErrorFacts, ProviderRequest
+from costspan.pricing.types import Cost, CostLine
+
+Row: TypeAlias = dict[str, object]
+"""Column to value; a column that is NULL may be missing."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+TOKEN_COLUMNS = (
+    ("tokens.in.", "input_tokens"),
+    ("tokens.out.", "output_tokens"),
+    ("tokens.in.cache_read", "cache_read_tokens"),
+    ("tokens.in.cache_write", "cache_write_tokens"),
+    ("tokens.out.reasoning", "reasoning_tokens"),
+)
+COST_COLUMNS = (
+    ("tokens.in.cache_read", "cost_cache_read_usd"),
+    ("tokens.in.cache_write", "cost_cache_write_usd"),
+    ("tokens.in.", "cost_input_usd"),
+    ("tokens.out.", "cost_output_usd"),
+    ("", "cost_other_usd"),
+)
+
+
+def request_facts(request: ProviderRequest) -> Row:
+    """The facts of one provider request."""
+    facts: Row = {
+        "provider": request.provider,
+        "api": request.api,
+        "model": request.model,
+        "model_requested": request.model_requested,
+    }
+    if request.endpoint is not None:
+        facts["endpoint"] = request.endpoint
+        facts["port"] = request.port
+    if request.response_id is not None:
+        facts["response_id"] = request.response_id
+    if request.finish_reasons:
+        facts["finish_reasons"] = ",".join(request.finish_reasons)
+    if request.context:
+        facts["context"] = request.context
+    if request.error is not None:
+        add_error(request.error, facts)
+    if request.usage is not None:
+        _usage(request.usage, facts)
+    if request.cost is not None:
+        _cost(request.cost, facts)
+    else:
+        facts["cost_status"] = "unpriced"
+    return facts
+
+
+def _usage(usage: Usage, facts: Row) -> None:
+    sums: dict[str, int | Decimal] = {}
+    for meter, quantity in usage.buckets.items():
+        for column in _token_columns(meter):
+            sums[column] = sums.get(column, 0) + quantity
+    for column, total in sums.items():
+        facts[column] = int(total)
+    if usage.buckets:
+        facts["buckets"] = usage.buckets
+    if usage.fees:
+        facts["fees"] = usage.fees
+    facts["usage_source"] = usage.source
+    if usage.flags:
+        facts["usage_flags"] = ",".join(usage.flags)
+    if usage.profile:
+        facts["usage_profile"] = usage.profile
+    served = usage.served
+    if served.tier is not None:
+        facts["tier"] = served.tier
+    if served.region is not None:
+        facts["region"] = served.region
+    if served.deployment is not None:
+        facts["deployment"] = served.deployment
+    if served.speed is not None:
+        facts["speed"] = served.speed
+
+
+def _cost(cost: Cost, facts: Row) -> None:
+    facts["cost_status"] = cost.status
+    if cost.total is not None:
+        facts["cost_usd"] = cost.total
+    if cost.reported is not None:
+        facts["reported_usd"] = cost.reported
+    if cost.catalogue_version:
+        facts["catalogue_version"] = cost.catalogue_version
+    if cost.provider:
+        facts["priced_provider"] = cost.provider
+    if cost.model is not None:
+        facts["priced_model"] = cost.model
+    if not cost.lines:
+        return
+    parts: dict[str, Decimal] = {}
+    for line in cost.lines:
+        column = _cost_column(line.meter)
+        parts[column] = parts[column] + line.amount_usd if column in parts else line.amount_usd
+    facts.update(parts)
+    facts["cost_lines"] = [_line(line) for line in cost.lines]
+
+
+def _line(line: CostLine) -> list[object]:
+    """A cost line without quantity and amount, which follow from the buckets.
+
+    So few different ones exist that the database stores them in next to nothing.
+    """
+    return [line.meter, line.rate_usd, line.per, line.factors, line.row]
+
+
+def add_error(error: ErrorFacts, facts: Row) -> None:
+    facts["error_type"] = error.type
+    facts["error_code"] = error.code
+    facts["http_status"] = error.http_status
+
+
+@lru_cache(maxsize=256)
+def _token_columns(meter: str) -> tuple[str, ...]:
+    return tuple(column for prefix, column in TOKEN_COLUMNS if meter.startswith(prefix))
+
+
+@lru_cache(maxsize=256)
+def _cost_column(meter: str) -> str:
+    return next(column for prefix, column in COST_COLUMNS if meter.startswith(prefix))
+
+
+def microseconds(instant: datetime) -> int:
+    """Integer microseconds since 1970 UTC of an instant that knows its zone."""
+    return (instant - _EPOCH) // _MICROSECOND

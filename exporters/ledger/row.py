@@ -1,0 +1,202 @@
+"""The projection of a finished call onto a row of the ledger, and onto one line of the spool.
+
+What is not known is mostly left out: the merger reads a missing key as NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import orjson
+
+from costspan.core.types import Usage
+from costspan.exporters.ledger.facts import (
+    COST_COLUMNS,
+    TOKEN_COLUMNS,
+    Row,
+    add_error,
+    microseconds,
+    request_facts,
+)
+from costspan.middleware.record import Call
+from costspan.pricing.types import Estimate
+
+RECORD_VERSION = 1
+"""Version of the lines; it stands in the names of the segments, so that a merger that does not
+know it leaves them alone."""
+
+_ADDED_UP = (
+    *(column for _, column in TOKEN_COLUMNS),
+    *(column for _, column in COST_COLUMNS),
+    "reported_usd",
+)
+_NOT_THE_LAST_ONES = frozenset(
+    (
+        *_ADDED_UP,
+        *("buckets", "fees", "usage_flags", "usage_source", "cost_lines", "cost_usd"),
+        *("started_at_us", "ended_at_us", "error_type", "error_code", "http_status"),
+    )
+)
+"""Facts of the last request that are not the facts of a call with several."""
+
+
+def row(record: Call) -> Row:
+    """Project a call onto the columns of ``calls``.
+
+    Args:
+        record: The finished call.
+
+    Returns:
+        Column to value; a column that is NULL may be missing. Times are integer microseconds since
+        1970 UTC, money is Decimal, an id is a UUID. For a call with one request the columns are
+        the facts of that request; for one with several they are sums, the last request's
+        identity, and ``requests`` with the facts of each.
+    """
+    columns: Row = {
+        "call_id": record.call_id,
+        "record_version": RECORD_VERSION,
+        "started_at": microseconds(record.started_at),
+        "ended_at": microseconds(record.ended_at),
+        "latency_us": record.latency_us,
+        "operation": record.operation,
+        "streaming": record.streaming,
+        "chunks": record.chunks,
+        "retries": record.retries,
+        "request_count": len(record.requests),
+        "status": record.status,
+        "ended_by": record.ended_by,
+        "billing_mode": record.billing_mode,
+        "amount_kind": record.amount_kind,
+    }
+    if len(record.requests) == 1:
+        columns.update(request_facts(record.requests[0]))
+    else:
+        _several(record, columns)
+    if record.error is not None:
+        add_error(record.error, columns)
+    if record.ttft_us is not None:
+        columns["ttft_us"] = record.ttft_us
+    if record.tags:
+        columns["tags"] = record.tags
+    if record.estimate is not None:
+        _estimate(record.estimate, columns)
+    if record.trace_id is not None:
+        columns["trace_id"] = record.trace_id
+        columns["span_id"] = record.span_id
+        columns["root_span_id"] = record.root_span_id
+    if record.session_id is not None:
+        columns["session_id"] = record.session_id
+    if record.unit_id is not None:
+        columns["unit_id"] = record.unit_id
+    return columns
+
+
+def encode(record: Call, origin: Mapping[str, object] | None = None) -> bytes:
+    """Write a call as one line of JSON for the spool.
+
+    Args:
+        record: The finished call.
+        origin: Columns that say where it comes from (``host``, ``pid``, ``sdk_version``).
+
+    Returns:
+        UTF-8 with one newline, at its end, and no NUL. Whatever stands in tags and context comes
+        through: keys and values that JSON does not have are written as text, and half of a
+        surrogate pair, which UTF-8 does not have, as U+FFFD.
+    """
+    columns = row(record)
+    if origin:
+        columns.update(origin)
+    try:
+        return orjson.dumps(columns, default=_plain, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # orjson's error is one
+        return orjson.dumps(_clean(columns), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _estimate(estimate: Estimate, columns: Row) -> None:
+    columns["estimate_input_tokens"] = estimate.input_tokens.likely
+    columns["estimate_input_tokens_low"] = estimate.input_tokens.low
+    columns["estimate_input_tokens_high"] = estimate.input_tokens.high
+    columns["estimate_output_tokens"] = estimate.output_tokens.likely
+    columns["estimate_output_tokens_low"] = estimate.output_tokens.low
+    columns["estimate_output_tokens_high"] = estimate.output_tokens.high
+    columns["estimate_basis"] = estimate.basis
+    if estimate.cost_usd is not None:
+        columns["estimate_cost_usd"] = estimate.cost_usd.likely
+        columns["estimate_cost_low_usd"] = estimate.cost_usd.low
+        columns["estimate_cost_high_usd"] = estimate.cost_usd.high
+
+
+def _several(record: Call, columns: Row) -> None:
+    """The columns of a call with several requests: the last one's identity, and sums."""
+    requests = []
+    for request in record.requests:
+        facts = request_facts(request)
+        facts["started_at_us"] = microseconds(request.started_at)
+        facts["ended_at_us"] = microseconds(request.ended_at)
+        requests.append(facts)
+    last = requests[-1]
+    columns.update((key, last[key]) for key in last if key not in _NOT_THE_LAST_ONES)
+    columns["requests"] = requests
+    for column in _ADDED_UP:
+        known = [
+            value for facts in requests if isinstance(value := facts.get(column), int | Decimal)
+        ]
+        if known:
+            columns[column] = sum(known)
+    columns["cost_status"] = record.cost_status
+    if (total := record.cost_usd) is not None:
+        columns["cost_usd"] = total
+    usages = [request.usage for request in record.requests if request.usage is not None]
+    if usages:
+        _usages(usages, columns)
+
+
+def _usages(usages: list[Usage], columns: Row) -> None:
+    if buckets := _add_up(usage.buckets for usage in usages):
+        columns["buckets"] = buckets
+    if fees := _add_up(usage.fees for usage in usages):
+        columns["fees"] = fees
+    sources = {usage.source for usage in usages}
+    columns["usage_source"] = next(s for s in ("partial", "estimated", "provider") if s in sources)
+    if flags := dict.fromkeys(flag for usage in usages for flag in usage.flags):
+        columns["usage_flags"] = ",".join(flags)
+
+
+def _add_up(meters: Iterable[Mapping[str, int | Decimal]]) -> dict[str, int | Decimal]:
+    total: dict[str, int | Decimal] = {}
+    for quantities in meters:
+        for meter, quantity in quantities.items():
+            total[meter] = total.get(meter, 0) + quantity
+    return total
+
+
+def _plain(value: object) -> object:
+    """What orjson does not know: money as text, other mappings as objects, the rest as text."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return _text(value)
+
+
+def _clean(value: object) -> object:
+    """Make anything fit for JSON and UTF-8."""
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    if isinstance(value, Mapping):
+        return {_text(key): _clean(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(one) for one in value]
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    try:
+        text = str(value)
+    except Exception:  # a user's object may raise anything from __str__
+        return type(value).__name__
+    paired = text.encode("utf-16-le", "surrogatepass")
+    return paired.decode("utf-16-le", "replace")

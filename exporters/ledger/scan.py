@@ -1,0 +1,131 @@
+"""What stands in the spool, from a reader's side: which bytes of which segment are new."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from costspan.exporters.ledger.layout import parse_segment_name, segment_paths
+from costspan.exporters.ledger.locks import try_lock
+from costspan.exporters.ledger.row import RECORD_VERSION
+
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The part of a segment that is not merged yet.
+
+    Attributes:
+        path: The segment.
+        start: First byte that is not merged.
+        end: Byte after the last newline that can be trusted.
+        live: Whether its writer still runs.
+    """
+
+    path: Path
+    start: int
+    end: int
+    live: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes to merge."""
+        return max(0, self.end - self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """All segments that this version can read, and how many it cannot."""
+
+    spans: tuple[Span, ...]
+    newer: int
+
+
+def scan(home: Path, merged: Mapping[str, int]) -> Spool:
+    """Look at every segment.
+
+    Args:
+        home: The ledger's folder.
+        merged: Segment name to the number of its bytes that are in the database.
+
+    Raises:
+        OSError: A segment cannot be read.
+    """
+    spans: list[Span] = []
+    newer = 0
+    for path in segment_paths(home):
+        name = parse_segment_name(path.name)
+        if name is not None and name.record_version > RECORD_VERSION:
+            newer += 1
+            continue
+        try:
+            end, live = measure(path)
+        except FileNotFoundError:  # a merge that has just ended removed it
+            continue
+        spans.append(Span(path, merged.get(path.name, 0), end, live))
+    return Spool(tuple(spans), newer)
+
+
+def measure(path: Path) -> tuple[int, bool]:
+    """Measure a segment.
+
+    Returns:
+        The byte after the last newline that can be trusted, and whether the writer lives. Of a
+        live segment that is the last newline before the first NUL, since behind it a line may be
+        half stored. A dead one does not change, so all lines count: a hole of zeros that a power
+        failure left in it spoils only the lines that it touches.
+    """
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        live = not try_lock(fd)
+        size = os.fstat(fd).st_size
+        if size == 0:
+            return 0, live
+        with mmap.mmap(fd, size, access=mmap.ACCESS_READ) as content:
+            if live:
+                zero = content.find(b"\0")
+                size = size if zero < 0 else zero
+            return content.rfind(b"\n", 0, size) + 1, live
+    finally:
+        os.close(fd)
+
+
+def batches(spans: Iterable[Span], limit_bytes: int) -> Iterator[list[Span]]:
+    """Group the spans that have something new, so that a group is about as large as the limit."""
+    batch: list[Span] = []
+    total = 0
+    for span in spans:
+        if not span.size:
+            continue
+        batch.append(span)
+        total += span.size
+        if total >= limit_bytes:
+            yield batch
+            batch, total = [], 0
+    if batch:
+        yield batch
+
+
+def copy_span(span: Span, target: BinaryIO) -> int:
+    """Append the new bytes of a segment to an open file; return how many lines they are."""
+    lines = 0
+    with open(span.path, "rb") as source:
+        source.seek(span.start)
+        left = span.size
+        while left and (chunk := source.read(min(left, _READ_BYTES))):
+            left -= len(chunk)
+            lines += chunk.count(b"\n")
+            target.write(chunk)
+    return lines
+
+
+def read_lines(span: Span) -> list[bytes]:
+    """The new lines of a segment, without their newlines."""
+    with open(span.path, "rb") as source:
+        source.seek(span.start)
+        return source.read(span.size).split(b"\n")[:-1]

@@ -1,0 +1,1 @@
+"""Wraps any completion call: one recorder, the attach points, tags, the Meter."""

@@ -1,0 +1,153 @@
+"""Configuration: one TOML file with the same keys as ``Meter(...)``, and what is in force."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from costspan.middleware.tags import TagError, check_tags
+
+EXPORTERS = ("ledger", "otel")
+BILLING_MODES = ("metered", "plan")
+DEFAULTS: Mapping[str, Any] = {
+    "home": None,
+    "exporters": list(EXPORTERS),
+    "tags": {},
+    "aliases": {},
+    "billing_mode": "metered",
+}
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; its text names the file, the key and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What is in force, and where each value came from.
+
+    Attributes:
+        home: The ledger's folder as named by the user, or None for the platform's default.
+        exporters: Where finished calls go: ``ledger``, ``otel``.
+        tags: Tags that every call carries.
+        aliases: Model name as called -> ``provider/model`` whose prices apply (an Azure
+            deployment, a gateway's name, a local model priced as if it were a paid one).
+        billing_mode: ``metered``, or ``plan`` where a flat subscription pays.
+        file: The file that was read, if any.
+        sources: Key -> where its value came from.
+    """
+
+    home: str | None = None
+    exporters: tuple[str, ...] = EXPORTERS
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    billing_mode: str = "metered"
+    file: Path | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Each key, its value as text and where it came from, for people to read."""
+        values = {
+            "home": self.home or "(platform default)",
+            "exporters": ", ".join(self.exporters) or "(none)",
+            "tags": _pairs(self.tags),
+            "aliases": _pairs(self.aliases),
+            "billing_mode": self.billing_mode,
+        }
+        return [(key, value, self.sources.get(key, "default")) for key, value in values.items()]
+
+
+def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Config:
+    """Read the configuration in force.
+
+    The file is ``COSTSPAN_CONFIG``, else ``./costspan.toml``, else ``costspan.toml`` in
+    ``COSTSPAN_HOME``. ``COSTSPAN_HOME`` overrides the file's ``home``.
+
+    Args:
+        environ: Environment variables, ``os.environ`` by default.
+        cwd: Folder to look in, the current one by default.
+
+    Raises:
+        ConfigError: A file that is named but missing, is no TOML, or holds a wrong key or value.
+    """
+    env = os.environ if environ is None else environ
+    file = _find(env, cwd or Path())
+    raw = _read(file) if file else {}
+    values = {**DEFAULTS, **raw}
+    sources = {key: str(file) for key in raw}
+    if env.get("COSTSPAN_HOME"):
+        values["home"] = env["COSTSPAN_HOME"]
+        sources["home"] = "COSTSPAN_HOME"
+    return Config(
+        home=values["home"],
+        exporters=tuple(values["exporters"]),
+        tags=values["tags"],
+        aliases=values["aliases"],
+        billing_mode=values["billing_mode"],
+        file=file,
+        sources=sources,
+    )
+
+
+def _find(env: Mapping[str, str], cwd: Path) -> Path | None:
+    named = env.get("COSTSPAN_CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"COSTSPAN_CONFIG names {named}, which is no file: mend or unset it")
+        return path
+    candidates = [cwd / "costspan.toml"]
+    if env.get("COSTSPAN_HOME"):
+        candidates.append(Path(env["COSTSPAN_HOME"]).expanduser() / "costspan.toml")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read as TOML: {error}") from error
+    for key, value in raw.items():
+        _check(file, key, value)
+    return raw
+
+
+def _check(file: Path, key: str, value: object) -> None:
+    if key not in DEFAULTS:
+        raise ConfigError(f"{file}: unknown key {key!r}; allowed: {', '.join(DEFAULTS)}")
+    if key == "home" and not isinstance(value, str):
+        raise ConfigError(f"{file}: home = {value!r}: give a folder as text")
+    if key == "exporters" and not (
+        isinstance(value, list) and all(name in EXPORTERS for name in value)
+    ):
+        raise ConfigError(f"{file}: exporters = {value!r}: a list of {', '.join(EXPORTERS)}")
+    if key == "billing_mode" and value not in BILLING_MODES:
+        raise ConfigError(f"{file}: billing_mode = {value!r}: one of {', '.join(BILLING_MODES)}")
+    if key == "aliases":
+        _check_aliases(file, value)
+    if key == "tags":
+        if not isinstance(value, dict):
+            raise ConfigError(f"{file}: tags = {value!r}: a table of names and texts")
+        try:
+            check_tags(value)
+        except TagError as error:
+            raise ConfigError(f"{file}: tags: {error}") from error
+
+
+def _check_aliases(file: Path, value: object) -> None:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{file}: aliases = {value!r}: a table of model names")
+    for name, target in value.items():
+        if not isinstance(target, str) or "/" not in target.strip("/"):
+            raise ConfigError(
+                f"{file}: aliases.{name} = {target!r}: give provider/model, "
+                "for instance openai/gpt-4o"
+            )
+
+
+def _pairs(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items()) or "(none)"

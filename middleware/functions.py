@@ -1,0 +1,123 @@
+"""Watching a function: one wrapper for each kind, which differ only in where they await."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from typing import Any, TypeAlias
+
+from costspan.middleware.live import LiveCall, running
+from costspan.middleware.meter import Meter
+from costspan.middleware.request import AskedCall
+from costspan.middleware.streams import tee_async_generator, tee_generator
+from costspan.middleware.watch import watch
+from costspan.middleware.watching import Watching
+
+MeterSource: TypeAlias = Callable[[], Meter]
+"""Gives the Meter when a call is made, so that a test can change the default one in between."""
+
+RequestReader: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], AskedCall | None]
+"""Reads what is asked for from the arguments of a call; None for calls that are not recorded."""
+
+MARK = "__costspan_wrapped__"
+
+
+def watch_function(function: Any, meter: MeterSource, read: RequestReader) -> Any:
+    """Make a function of the same kind and signature whose every call is watched.
+
+    Args:
+        function: A function, coroutine function, generator function or other callable.
+        meter: Gives the Meter in force.
+        read: Reads what is asked for.
+    """
+    if inspect.isasyncgenfunction(function):
+        watched: Any = _async_generator(function, meter, read)
+    elif inspect.isgeneratorfunction(function):
+        watched = _generator(function, meter, read)
+    elif inspect.iscoroutinefunction(function):
+        watched = _coroutine(function, meter, read)
+    else:
+        watched = _plain(function, meter, read)
+    functools.update_wrapper(watched, function)
+    setattr(watched, MARK, True)
+    return watched
+
+
+def _plain(
+    function: Callable[..., Any], meter: MeterSource, read: RequestReader
+) -> Callable[..., Any]:
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        if running.get() is not None:
+            return function(*args, **kwargs)
+        in_force = meter()
+        with Watching(in_force, read, args, kwargs) as watching:
+            result = function(*args, **kwargs)
+        call = watching.call
+        if call is None:
+            return result
+        if inspect.iscoroutine(result):
+            # A function that hides that it is asynchronous, as the SDKs' own ``create`` does.
+            return _await(in_force, call, result)
+        return watch(call, result)
+
+    return watched
+
+
+async def _await(meter: Meter, call: LiveCall, coroutine: Awaitable[Any]) -> Any:
+    with Watching.resumed(meter, call):
+        result = await coroutine
+    return watch(call, result)
+
+
+def _coroutine(
+    function: Callable[..., Awaitable[Any]], meter: MeterSource, read: RequestReader
+) -> Callable[..., Awaitable[Any]]:
+    async def watched(*args: Any, **kwargs: Any) -> Any:
+        if running.get() is not None:
+            return await function(*args, **kwargs)
+        with Watching(meter(), read, args, kwargs) as watching:
+            result = await function(*args, **kwargs)
+        return result if watching.call is None else watch(watching.call, result)
+
+    return watched
+
+
+def _generator(
+    function: Callable[..., Generator[Any, Any, Any]], meter: MeterSource, read: RequestReader
+) -> Callable[..., Generator[Any, Any, Any]]:
+    def watched(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        inner = function(*args, **kwargs)
+        call = _begin(meter, read, args, kwargs)
+        return (yield from inner if call is None else tee_generator(call, inner))
+
+    return watched
+
+
+def _async_generator(
+    function: Callable[..., AsyncGenerator[Any, Any]], meter: MeterSource, read: RequestReader
+) -> Callable[..., AsyncGenerator[Any, Any]]:
+    async def watched(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        inner = function(*args, **kwargs)
+        call = _begin(meter, read, args, kwargs)
+        outer = inner if call is None else tee_async_generator(call, inner)
+        try:
+            async for item in outer:
+                yield item
+        finally:
+            await outer.aclose()
+
+    return watched
+
+
+def _begin(
+    meter: MeterSource, read: RequestReader, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> LiveCall | None:
+    if running.get() is not None:
+        return None
+    in_force = meter()
+    asked = in_force.guard.run("read the request", read, args, kwargs)
+    call = None if asked is None else in_force.begin(asked)
+    if call is not None:
+        call.keep_open()
+    return call

@@ -1,0 +1,208 @@
+"""A call while it runs: what the attach points report to, and what ends exactly once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from costspan.core.observation import Observation
+from costspan.core.types import Usage
+from costspan.middleware.cancellation import is_cancellation
+from costspan.middleware.ids import new_call_id
+from costspan.middleware.record import Call, EndedBy
+from costspan.middleware.request import AskedCall
+from costspan.pricing.types import Estimate
+
+if TYPE_CHECKING:
+    from costspan.middleware.meter import Meter
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+running: ContextVar[LiveCall | None] = ContextVar("costspan_running", default=None)
+"""The wrapped call that runs in this context: the outermost wrapper records, inner ones pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How and when a call ended.
+
+    Attributes:
+        ended_by: Which way out it took.
+        error: The exception that reached the user, if one did.
+        at: UTC instant.
+        latency_us: Microseconds since the start, by the monotonic clock.
+    """
+
+    ended_by: EndedBy
+    error: BaseException | None
+    at: datetime
+    latency_us: int
+
+
+class LiveCall:
+    """One call from its start to its end; satisfies `record.OpenCall` for the exporters.
+
+    Attributes:
+        asked: What was asked for.
+        seen: What the response has shown so far.
+        usage: Leaf usage where the callee is our own core and has it ready.
+        retries: Attempts that were repeated inside the call.
+        chunks: Stream chunks seen.
+        record: The frozen record, once the call is settled.
+        recognised: Whether the wire format was told by what came back.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_first_chunk_ns",
+        "_meter",
+        "_open",
+        "_pid",
+        "_start_ns",
+        "asked",
+        "call_id",
+        "chunks",
+        "estimate",
+        "recognised",
+        "record",
+        "retries",
+        "root_span_id",
+        "seen",
+        "span_id",
+        "started_at",
+        "state",
+        "streaming",
+        "tags",
+        "trace_id",
+        "usage",
+    )
+
+    def __init__(self, meter: Meter, asked: AskedCall, tags: Mapping[str, str]) -> None:
+        now_ns = meter.clock()
+        self._meter = meter
+        self._open = [True]
+        self._pid = os.getpid()
+        self._start_ns = time.perf_counter_ns()
+        self._first_chunk_ns: int | None = None
+        self.asked = asked
+        self.call_id: UUID = new_call_id(now_ns)
+        self.started_at = datetime.fromtimestamp(now_ns / 1e9, UTC)
+        self.seen = Observation(asked.api)
+        self.recognised = False
+        self.record: Call | None = None
+        self.usage: Usage | None = None
+        self.streaming = asked.streaming
+        self.tags = tags
+        self.estimate: Estimate | None = None
+        self.retries = 0
+        self.chunks = 0
+        self.trace_id: str | None = None
+        self.span_id: str | None = None
+        self.root_span_id: str | None = None
+        self.state: dict[str, Any] = {}
+
+    @property
+    def operation(self) -> str:
+        """OpenTelemetry's name of the operation."""
+        return self.asked.operation
+
+    @property
+    def provider(self) -> str:
+        """Canonical provider id."""
+        return self.asked.provider
+
+    @property
+    def api(self) -> str:
+        """Canonical api name."""
+        return self.asked.api
+
+    @property
+    def model(self) -> str:
+        """The model that was asked for, without a routing prefix."""
+        return self.asked.model
+
+    @property
+    def endpoint(self) -> str | None:
+        """Host of the server."""
+        return self.asked.endpoint
+
+    @property
+    def port(self) -> int | None:
+        """Port of the server."""
+        return self.asked.port
+
+    @property
+    def request_params(self) -> Mapping[str, object]:
+        """Sampling parameters and the like; no content."""
+        return self.asked.params
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the call has not ended yet."""
+        return bool(self._open)
+
+    @property
+    def ttft_us(self) -> int | None:
+        """Microseconds from the start to the first chunk; None before it, or without a stream."""
+        if self._first_chunk_ns is None:
+            return None
+        return (self._first_chunk_ns - self._start_ns) // 1000
+
+    def chunk(self) -> None:
+        """Note that a stream chunk has arrived."""
+        self.chunks += 1
+        if self._first_chunk_ns is None:
+            self._first_chunk_ns = time.perf_counter_ns()
+            self.streaming = True
+
+    def keep_open(self) -> None:
+        """The stream outlives the function: let the Meter end it at interpreter exit if need be."""
+        self._meter.keep_open(self)
+
+    def guarded(self, step: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+        """Run a step of ours under the Meter's guard: None instead of an exception."""
+        return self._meter.guard.run(step, function, *args, **kwargs)
+
+    def end(self, ended_by: EndedBy, error: BaseException | None = None) -> None:
+        """End the call; the first end counts, later ones and those of a forked child do nothing."""
+        ending = self._close(ended_by, error)
+        if ending is not None:
+            self._meter.finish(self, ending)
+
+    def fail(self, error: BaseException) -> None:
+        """End the call with the exception that reaches the user."""
+        self.end("cancelled" if is_cancellation(error) else "raised", error)
+
+    def end_later(self, ended_by: EndedBy, error: BaseException | None = None) -> None:
+        """End the call now, but settle it soon: for ways out that a finaliser may take as well.
+
+        A close can come from the garbage collector, which may have stopped code of ours that holds
+        a lock. So nothing is locked here; the Meter settles within a fifth of a second.
+        """
+        ending = self._close(ended_by, error)
+        if ending is not None:
+            self._meter.defer(self, ending)
+
+    def _close(self, ended_by: EndedBy, error: BaseException | None) -> Ending | None:
+        try:
+            self._open.pop()  # atomic: exactly one caller gets the token
+        except IndexError:
+            return None
+        if os.getpid() != self._pid:
+            return None
+        latency_us = (time.perf_counter_ns() - self._start_ns) // 1000
+        at = datetime.fromtimestamp(self._meter.clock() / 1e9, UTC)
+        return Ending(ended_by, error, at, latency_us)
+
+    def __del__(self) -> None:
+        # Runs inside the garbage collector, which may have stopped any code of ours, lock held.
+        # So: no settling and no exporters here, only an append that the Meter drains later.
+        if getattr(self, "_open", None):
+            self.end_later("dropped")

@@ -1,0 +1,231 @@
+"""The Meter: what the user configures once, and the way of every call."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import get_ident
+from typing import Any
+
+from costspan.core.naming import canonical_api, canonical_provider
+
+from costspan.middleware.drainer import Drainer
+from costspan.middleware.guard import Guard
+from costspan.middleware.lifecycle import follow_process
+from costspan.middleware.live import Ending, LiveCall
+from costspan.middleware.record import Exporter
+from costspan.middleware.request import AskedCall, from_arguments
+from costspan.middleware.settle import Alias, parse_aliases, settle
+from costspan.middleware.tags import check_tags, current_tags
+from costspan.pricing.catalogue import Catalogue
+from costspan.pricing.estimate import estimate_request
+from costspan.pricing.types import Estimate
+from costspan.pricing.vocabulary import load_in_background
+
+
+class Meter:
+    """Estimates, watches, prices and emits calls.
+
+    Args:
+        exporters: Where finished calls go, in order.
+        catalogue: The prices; the bundled catalogue by default, loaded at the first call.
+        tags: Tags that every call carries; tags of the context override them.
+        aliases: Model name as called -> ``provider/model`` whose prices apply: an Azure
+            deployment, a gateway's own name, a local model priced as if it were a paid one.
+        billing_mode: ``metered``, or ``plan`` for calls that a flat subscription pays.
+        clock: Wall clock in nanoseconds since the epoch; for tests.
+
+    Raises:
+        TagError: A tag that cannot be stored.
+        ValueError: An alias that does not name ``provider/model``, or an unknown billing mode.
+    """
+
+    def __init__(
+        self,
+        *,
+        exporters: Iterable[Exporter] = (),
+        catalogue: Catalogue | None = None,
+        tags: Mapping[str, object] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        billing_mode: str = "metered",
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        if billing_mode not in ("metered", "plan"):
+            raise ValueError(f"billing_mode {billing_mode!r}: allowed are 'metered' and 'plan'")
+        self.exporters: tuple[Exporter, ...] = tuple(exporters)
+        self.tags: Mapping[str, str] = check_tags(tags or {})
+        self.aliases: Mapping[str, Alias] = parse_aliases(aliases or {})
+        self.billing_mode = billing_mode
+        self.clock = clock
+        self.guard = Guard()
+        self._catalogue = catalogue
+        self._attaching = [e for e in self.exporters if hasattr(e, "attach")]
+        self._deferred: deque[tuple[LiveCall, Ending]] = deque()
+        self._busy: set[int] = set()
+        self._streams: weakref.WeakSet[LiveCall] = weakref.WeakSet()
+        self._warm = False
+        self._drainer = Drainer(self)
+        follow_process(self)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The prices in force."""
+        if self._catalogue is None:
+            self._catalogue = Catalogue.default()
+        return self._catalogue
+
+    # The way of one call: begin -> (attach -> the user's own call -> detach) -> finish.
+
+    def begin(self, asked: AskedCall) -> LiveCall | None:
+        """Start a call: id, tags, estimate, the exporters' start. None if we failed at it."""
+        return self.guard.run("start of a call", self._begin, asked)
+
+    def _begin(self, asked: AskedCall) -> LiveCall:
+        if self._deferred:
+            self.drain()
+        context_tags = current_tags()
+        tags = {**self.tags, **context_tags} if context_tags else self.tags
+        call = LiveCall(self, asked, tags)
+        call.estimate = self.guard.run("estimate", self._estimate, call)
+        if self._enter():
+            try:
+                for exporter in self.exporters:
+                    self.guard.run("exporter start", exporter.start, call)
+            finally:
+                self._leave()
+        return call
+
+    def _estimate(self, call: LiveCall) -> Estimate:
+        return self._estimate_of(call.asked, at=call.started_at, wait=False)
+
+    def _estimate_of(self, asked: AskedCall, *, at: datetime, wait: bool) -> Estimate:
+        alias = self.aliases.get(asked.model)
+        return estimate_request(
+            asked.body,
+            provider=alias.provider if alias else asked.provider,
+            model=alias.model if alias else asked.model,
+            api=asked.api,
+            catalogue=self.catalogue,
+            at=at,
+            wait=wait,
+        )
+
+    def estimate(
+        self, body: Mapping[str, Any], *, provider: str | None = None, api: str | None = None
+    ) -> Estimate:
+        """Say what a request would use and cost; loads the vocabulary if need be. No network.
+
+        Args:
+            body: The request: ``model``, ``messages``, ``max_tokens`` ..., as for the call.
+            provider: Canonical provider, where the model's name does not tell it.
+            api: Canonical api, by default the one that the body and the provider tell.
+        """
+        asked = from_arguments(body)
+        asked = replace(
+            asked,
+            provider=canonical_provider(provider) if provider else asked.provider,
+            api=canonical_api(api) if api else asked.api,
+        )
+        at = datetime.fromtimestamp(self.clock() / 1e9, UTC)
+        return self._estimate_of(asked, at=at, wait=True)
+
+    def attach(self, call: LiveCall) -> list[tuple[Exporter, object]]:
+        """Make the exporters' spans current while the user's call runs."""
+        return [(e, self.guard.run("attach", e.attach, call)) for e in self._attaching]  # type: ignore[attr-defined]  # only those that have it
+
+    def detach(self, tokens: list[tuple[Exporter, object]]) -> None:
+        """Undo `attach`, in the same context."""
+        for exporter, token in reversed(tokens):
+            self.guard.run("detach", exporter.detach, token)  # type: ignore[attr-defined]  # as above
+
+    def keep_open(self, call: LiveCall) -> None:
+        """Remember a call whose stream outlives the function, to end it at interpreter exit."""
+        self._streams.add(call)
+        self._drainer.ensure()
+
+    @property
+    def has_open_streams(self) -> bool:
+        """Whether streams are being read."""
+        return bool(self._streams)
+
+    def finish(self, call: LiveCall, ending: Ending) -> None:
+        """Settle and emit an ended call, or put it off if this thread is inside us already.
+
+        It is inside us already when a signal handler or a finaliser of the user runs a wrapped
+        call while we hold a lock of the ledger or the SDK on the same thread.
+        """
+        if not self._enter():
+            self._deferred.append((call, ending))
+            return
+        try:
+            self.guard.run("settle", self._finish, call, ending)
+        finally:
+            self._leave()
+        if self._deferred:
+            self.drain()
+
+    def _finish(self, call: LiveCall, ending: Ending) -> None:
+        record = settle(
+            call,
+            ending,
+            catalogue=self.catalogue,
+            aliases=self.aliases,
+            billing_mode=self.billing_mode,
+        )
+        call.record = record
+        for exporter in self.exporters:
+            self.guard.run(f"exporter {type(exporter).__name__}", exporter.finish, call, record)
+        if not self._warm:
+            self._warm = True
+            load_in_background("o200k_base")
+
+    def defer(self, call: LiveCall, ending: Ending) -> None:
+        """Put off the settling of a call that ended in a finaliser. Takes no lock."""
+        self._deferred.append((call, ending))
+
+    def drain(self) -> None:
+        """Settle what was put off."""
+        while self._deferred and get_ident() not in self._busy:
+            try:
+                call, ending = self._deferred.popleft()
+            except IndexError:
+                return
+            self.finish(call, ending)
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Settle what was put off and push out what exporters hold.
+
+        Returns:
+            Whether everything went out within ``timeout_s`` seconds for each exporter.
+        """
+        self.drain()
+        done = [self.guard.run("flush", e.flush, timeout_s) for e in self.exporters]
+        return all(result is True for result in done)
+
+    def close(self) -> None:
+        """End what is still open (streams never read to their end), flush and close exporters."""
+        for call in list(self._streams):
+            call.end("exit")
+        self.flush(timeout_s=2.0)
+        for exporter in self.exporters:
+            self.guard.run("close", exporter.close)
+
+    def forget(self) -> None:
+        """Drop what belongs to the parent process; called in a forked child."""
+        self._deferred.clear()
+        self._busy.clear()
+        self._streams = weakref.WeakSet()
+
+    def _enter(self) -> bool:
+        ident = get_ident()
+        if ident in self._busy:
+            return False
+        self._busy.add(ident)
+        return True
+
+    def _leave(self) -> None:
+        self._busy.discard(get_ident())

@@ -1,0 +1,207 @@
+"""The record of a call: frozen when the call has ended; everything downstream projects it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, Protocol, TypeAlias
+from uuid import UUID
+
+from costspan.core.types import Usage
+from costspan.pricing.types import Cost, CostStatus, Estimate
+
+Status: TypeAlias = Literal["ok", "error", "cancelled", "interrupted"]
+"""How a call ended: ``ok`` the answer is complete; ``error`` an exception reached the user;
+``cancelled`` the user stopped it (cancellation, keyboard interrupt); ``interrupted`` the stream
+was left before its end (break, close, dropped, interpreter exit)."""
+
+EndedBy: TypeAlias = Literal[
+    "value", "exhausted", "raised", "cancelled", "closed", "dropped", "exit"
+]
+"""Which way out the call took: a value was returned, the stream was read to its end, an exception,
+a cancellation, an explicit close, garbage collection, interpreter exit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFacts:
+    """What is kept of an error. Never its message or trace: they can hold prompt text and keys.
+
+    Attributes:
+        type: The exception's qualified class name (``openai.RateLimitError``).
+        http_status: The HTTP status, if the provider answered.
+        code: The provider's own error code (``insufficient_quota``), if it gave one.
+    """
+
+    type: str
+    http_status: int | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """One request to a provider within a call, priced alone: a price band must never see a sum.
+
+    Attributes:
+        provider: Canonical provider id (``openai``, ``aws`` ...), or ``unknown``.
+        api: Canonical api name (``chat``, ``responses``, ``messages`` ...).
+        model_requested: The model as the user named it.
+        model: The model that answered where known, else as requested.
+        started_at, ended_at: UTC instants; a schedule can price by either.
+        usage: What it used; None when nothing is known.
+        cost: What it cost; None when it was not priced because pricing itself failed.
+        endpoint: Host of the server, without path or key; None when unknown.
+        port: Port of the server.
+        response_id: The provider's id of the response.
+        finish_reasons: One per choice, in order.
+        context: What only the caller knew and price depends on (batch, asked tier, aliases used).
+        error: What is kept of its error, if it failed.
+    """
+
+    provider: str
+    api: str
+    model_requested: str
+    model: str
+    started_at: datetime
+    ended_at: datetime
+    usage: Usage | None = None
+    cost: Cost | None = None
+    endpoint: str | None = None
+    port: int | None = None
+    response_id: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    context: Mapping[str, object] = field(default_factory=dict)
+    error: ErrorFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One logical completion, finished.
+
+    Attributes:
+        call_id: Time-ordered UUID (version 7), made when the call started.
+        operation: OpenTelemetry's operation name (``chat``, ``embeddings``, ``text_completion``).
+        requests: The provider requests, oldest first; at least one.
+        started_at, ended_at: UTC instants.
+        latency_us: Duration in microseconds by the monotonic clock.
+        ttft_us: Microseconds to the first chunk of a stream; None otherwise.
+        streaming: Whether the answer was streamed.
+        chunks: Number of chunks seen, 0 when not streamed.
+        status, ended_by: How it ended, and which way out it took.
+        error: What is kept of the error that reached the user.
+        retries: How many attempts were repeated inside the call (SDK or our own policy).
+        tags: The user's tags at the start of the call.
+        estimate: What was said before it ran.
+        session_id, unit_id: The user's conversation and the thing worked on (ticket, pull request).
+        trace_id, span_id, root_span_id: Lower-case hex, as OpenTelemetry prints them; None if no
+            span is recording.
+        billing_mode: ``metered``, or ``plan`` for calls that a flat subscription pays.
+        amount_kind: ``tokens``, or ``other`` for amounts that no token count explains.
+        request_params: Sampling parameters and the like for the span; no content.
+    """
+
+    call_id: UUID
+    operation: str
+    requests: tuple[ProviderRequest, ...]
+    started_at: datetime
+    ended_at: datetime
+    latency_us: int
+    status: Status
+    ended_by: EndedBy
+    ttft_us: int | None = None
+    streaming: bool = False
+    chunks: int = 0
+    error: ErrorFacts | None = None
+    retries: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+    estimate: Estimate | None = None
+    session_id: str | None = None
+    unit_id: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    root_span_id: str | None = None
+    billing_mode: Literal["metered", "plan"] = "metered"
+    amount_kind: Literal["tokens", "other"] = "tokens"
+    request_params: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def last(self) -> ProviderRequest:
+        """The request whose answer reached the user."""
+        return self.requests[-1]
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """US dollars over all requests; None when none of them has a price."""
+        totals = [r.cost.total for r in self.requests if r.cost and r.cost.total is not None]
+        return sum(totals, Decimal(0)) if totals else None
+
+    @property
+    def cost_status(self) -> CostStatus:
+        """The weakest status of the requests that cost something.
+
+        A request that failed and whose usage is unknown does not weaken the ones that are known.
+        """
+        known: list[CostStatus] = [r.cost.status for r in self.requests if r.cost is not None]
+        if not known or all(s == "unpriced" for s in known):
+            return "unpriced"
+        if "unpriced" in known or "partial" in known:
+            return "partial"
+        if "reported" in known:
+            return "reported"
+        return "priced" if "priced" in known else "free"
+
+
+class OpenCall(Protocol):
+    """A call that has started, as exporters see it in `Exporter.start`.
+
+    Exporters may set ``trace_id``, ``span_id`` and ``root_span_id``, and keep state of their own
+    in ``state`` under a key of their own.
+    """
+
+    call_id: UUID
+    operation: str
+    provider: str
+    api: str
+    model: str
+    endpoint: str | None
+    port: int | None
+    started_at: datetime
+    streaming: bool
+    tags: Mapping[str, str]
+    estimate: Estimate | None
+    request_params: Mapping[str, object]
+    trace_id: str | None
+    span_id: str | None
+    root_span_id: str | None
+    state: dict[str, Any]
+
+
+class Exporter(Protocol):
+    """Where finished calls go.
+
+    Every method may raise; the Meter's guard logs the first failure, counts all of them and goes
+    on. ``finish`` is called exactly once for each ``start``, from whichever thread ended the call.
+    """
+
+    def start(self, call: OpenCall) -> None:
+        """The call is about to run."""
+
+    def finish(self, call: OpenCall, record: Call) -> None:
+        """The call has ended."""
+
+    def flush(self, timeout_s: float) -> bool:
+        """Push out what is buffered; return whether all of it went out in time."""
+
+    def close(self) -> None:
+        """Release what is held. Calls after it are ignored."""
+
+
+class Activating(Protocol):
+    """An exporter that makes something current while the user's call runs (a span)."""
+
+    def attach(self, call: OpenCall) -> object:
+        """Enter; the result is handed to `detach` in the same context."""
+
+    def detach(self, token: object) -> None:
+        """Leave."""

@@ -1,0 +1,170 @@
+"""What a call asks for, read from the user's own arguments or from the wire body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from costspan.core.endpoints import provider_from_url, split_model
+from costspan.core.errors import BadRequestError
+
+OPERATIONS: Mapping[str, str] = {
+    "completions": "text_completion",
+    "embeddings": "embeddings",
+    "generateContent": "generate_content",
+}
+"""Api -> OpenTelemetry operation name, where it is not ``chat``."""
+
+UNKNOWN_PROVIDER = "unknown"
+
+_PARAMS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "n",
+    "stop",
+    "stop_sequences",
+    "service_tier",
+    "reasoning_effort",
+    "previous_response_id",
+    "dimensions",
+    "encoding_format",
+)
+_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedCall:
+    """What one call asks for.
+
+    Attributes:
+        provider: Canonical provider id; `UNKNOWN_PROVIDER` when nothing tells it.
+        api: Canonical api name.
+        model: Model without a routing prefix, as the provider will see it.
+        model_requested: Model as the user wrote it.
+        body: The wire body or the call's keyword arguments; read for the estimate, never kept.
+        streaming: Whether a stream was asked for.
+        endpoint: Host of the server, if known.
+        port: Port of the server, if known.
+        params: Sampling parameters and the like; no content.
+        context: What price depends on and only the caller knows (asked tier).
+    """
+
+    provider: str
+    api: str
+    model: str
+    model_requested: str
+    body: Mapping[str, Any]
+    streaming: bool = False
+    endpoint: str | None = None
+    port: int | None = None
+    params: Mapping[str, object] = field(default_factory=dict)
+    context: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def operation(self) -> str:
+        """OpenTelemetry's name of the operation."""
+        return OPERATIONS.get(self.api, "chat")
+
+
+def from_wire(api: str, body: Mapping[str, Any], base_url: str, default: str | None) -> AskedCall:
+    """Read a request at an SDK's HTTP choke point.
+
+    Args:
+        api: Canonical api of the path that is called.
+        body: The JSON body as it will be sent.
+        base_url: Where it is sent.
+        default: The provider that the SDK was made for, taken when neither the host nor the
+            model's name tells the provider; None if the SDK serves many.
+    """
+    model = _text(body.get("model"))
+    provider = provider_from_url(base_url) or _provider_of_model(model) or default
+    url = urlsplit(base_url)
+    return AskedCall(
+        provider=provider or UNKNOWN_PROVIDER,
+        api=api,
+        model=model,
+        model_requested=model,
+        body=body,
+        streaming=body.get("stream") is True,
+        endpoint=url.hostname,
+        port=url.port or {"https": 443, "http": 80}.get(url.scheme),
+        params=_params(body),
+        context=_context(body),
+    )
+
+
+def from_arguments(arguments: Mapping[str, Any], default: str | None = None) -> AskedCall:
+    """Read a request from the keyword arguments of a completion function.
+
+    Args:
+        arguments: Parameter names to values, as the function was called.
+        default: The provider if the model's name does not tell it.
+    """
+    requested = _text(arguments.get("model"))
+    base_url = _text(arguments.get("base_url") or arguments.get("api_base"))
+    provider, model = _split(requested)
+    provider = (provider_from_url(base_url) if base_url else None) or provider or default
+    return AskedCall(
+        provider=provider or UNKNOWN_PROVIDER,
+        api=_api(arguments, provider),
+        model=model,
+        model_requested=requested,
+        body=arguments,
+        streaming=arguments.get("stream") is True,
+        params=_params(arguments),
+        context=_context(arguments),
+    )
+
+
+def _api(arguments: Mapping[str, Any], provider: str | None) -> str:
+    if "messages" in arguments:
+        return "messages" if provider == "anthropic" else "chat"
+    if "input" in arguments:
+        return "responses" if "instructions" in arguments else "embeddings"
+    return "completions" if "prompt" in arguments else "chat"
+
+
+def _split(model: str) -> tuple[str | None, str]:
+    if not model:
+        return None, model
+    try:
+        return split_model(model)
+    except BadRequestError:
+        return None, model
+
+
+def _provider_of_model(model: str) -> str | None:
+    """The provider of a bare model name of a declared family; gateways' own names have none."""
+    return None if "/" in model else _split(model)[0]
+
+
+def _params(body: Mapping[str, Any]) -> dict[str, object]:
+    params: dict[str, object] = {}
+    for name in _PARAMS:
+        value = body.get(name)
+        if isinstance(value, (str, int, float)) or (
+            isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+        ):
+            params[name] = value
+    for name in _MAX_TOKENS:
+        if isinstance(body.get(name), int):
+            params["max_tokens"] = body[name]
+    shape = body.get("response_format")
+    if isinstance(shape, Mapping):
+        params["output_type"] = "json" if "json" in _text(shape.get("type")) else "text"
+    return params
+
+
+def _context(body: Mapping[str, Any]) -> dict[str, object]:
+    tier = body.get("service_tier")
+    return {"requested_service_tier": tier} if isinstance(tier, str) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

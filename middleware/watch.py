@@ -1,0 +1,64 @@
+"""What came back decides how a call is watched: a value, an unread body, or a stream."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, TypeVar
+
+from costspan.core.decoders import JSONDecoder
+from costspan.core.reply import Reply
+from costspan.core.stream import AsyncStream, Stream
+from costspan.middleware.body import read_response, unread_response, watch_body
+from costspan.middleware.live import LiveCall
+from costspan.middleware.own import take_reply, watch_own_stream
+from costspan.middleware.seeing import see_event, see_value
+from costspan.middleware.streams import IteratorProxy, tee_async_generator, tee_generator
+
+T = TypeVar("T")
+
+
+def watch(call: LiveCall, result: T) -> T:
+    """Attach to what the user's call returned, and give back what the user gets.
+
+    Returns:
+        The very same object; for a generator one of the same type that hands everything on.
+    """
+    watched: T | None = call.guarded("watch a result", _watch, call, result)
+    return result if watched is None else watched
+
+
+def _watch(call: LiveCall, result: Any) -> Any:
+    if isinstance(result, Reply):
+        take_reply(call, result)
+    elif isinstance(result, (Stream, AsyncStream)):
+        call.keep_open()
+        watch_own_stream(call, result)
+    elif inspect.isgenerator(result):
+        call.keep_open()
+        return tee_generator(call, result)
+    elif inspect.isasyncgen(result):
+        call.keep_open()
+        return tee_async_generator(call, result)
+    elif (response := unread_response(result)) is not None:
+        call.keep_open()
+        watch_body(call, response)
+    elif (response := read_response(result)) is not None:
+        _see_content(call, response.content)
+    elif hasattr(type(result), "__next__") or hasattr(type(result), "__anext__"):
+        call.keep_open()
+        return IteratorProxy(call, result)
+    else:
+        see_value(call, result)
+        call.end("value")
+    return result
+
+
+def _see_content(call: LiveCall, content: bytes) -> None:
+    """Read a raw response's own bytes; the user's ``parse()`` is theirs to call."""
+    decoder = JSONDecoder()
+    for event in (*decoder.feed(content), *decoder.flush()):
+        body = event.json()
+        if body is not None:
+            see_event(call, body)
+    call.seen.complete = True
+    call.end("value")

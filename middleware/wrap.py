@@ -1,0 +1,66 @@
+"""``wrap``: a function or an SDK client goes in, the same type comes out, every call is watched."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from costspan.middleware.functions import MARK, MeterSource, RequestReader, watch_function
+from costspan.middleware.request import AskedCall, from_arguments
+from costspan.middleware.stainless import is_stainless_client, wrap_stainless_client
+
+T = TypeVar("T")
+
+_PROVIDER_OF_SDK = {"openai": "openai", "anthropic": "anthropic"}
+
+
+def wrap(target: T, meter: MeterSource) -> T:
+    """Watch every call of a completion function or of an SDK client.
+
+    Args:
+        target: A function (also async, generator, bound method, any callable), or a client of the
+            openai or anthropic SDK, synchronous or not.
+        meter: Gives the Meter in force.
+
+    Returns:
+        A client: the very same object, now watched. A function: a new one with the same signature.
+        What is wrapped already is given back as it is.
+
+    Raises:
+        TypeError: The target is neither.
+    """
+    if getattr(target, MARK, False):
+        return target
+    if is_stainless_client(target):
+        return wrap_stainless_client(target, meter)
+    if not callable(target) or inspect.isclass(target):
+        raise TypeError(
+            f"cannot wrap {target!r}: give a completion function, or an instance of a client "
+            "of the openai or anthropic SDK"
+        )
+    watched: T = watch_function(target, meter, _argument_reader(target))
+    return watched
+
+
+def _argument_reader(function: Any) -> RequestReader:
+    """How to read a call of this function; its parameters' names are looked up once."""
+    names = _positional_names(function)
+    owner = type(getattr(function, "__self__", None)).__module__.partition(".")[0]
+    default = _PROVIDER_OF_SDK.get(owner)
+
+    def read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall:
+        arguments = {**dict(zip(names, args, strict=False)), **kwargs} if args else kwargs
+        return from_arguments(arguments, default)
+
+    return read
+
+
+def _positional_names(function: Any) -> tuple[str, ...]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    return tuple(
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    )

@@ -1,0 +1,192 @@
+"""What a call will use and cost, said before it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from costspan.core.naming import canonical_api
+from costspan.core.types import Usage
+from costspan.pricing.catalogue import Catalogue
+from costspan.pricing.content import Content, read_content
+from costspan.pricing.families import Confidence, Family, family_of, token_rules
+from costspan.pricing.tokens import Counter, counter_for
+from costspan.pricing.types import Estimate, Interval
+
+_NOTHING_GENERATED = ("embeddings", "rerank", "images", "transcription")
+_LIMIT_KEYS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample")
+
+
+def estimate_request(
+    body: Mapping[str, object],
+    *,
+    provider: str,
+    model: str,
+    api: str,
+    catalogue: Catalogue,
+    at: datetime,
+    counter: Counter | None = None,
+    wait: bool = False,
+) -> Estimate:
+    """Estimate one request from its body.
+
+    Args:
+        body: The body on the wire, or the keyword arguments of the SDK's call.
+        provider: The provider, in any spelling.
+        model: The model as requested.
+        api: The wire format, in any spelling.
+        catalogue: The prices.
+        at: When it would run, an aware instant.
+        counter: What counts texts; by default the family's vocabulary.
+        wait: Load the vocabulary now if need be; otherwise a heuristic stands in for it.
+
+    Returns:
+        Tokens and cost, low, likely and high. The low cost takes the prompt from the cache and
+        an answer of one token; the high one misses the cache and uses all of ``max_tokens``, or
+        all that the model can. Odd content is passed over, never an error.
+    """
+    family = family_of(model)
+    content = read_content(body)
+    counter = counter or counter_for(family.vocabulary, wait=wait)
+    api = canonical_api(api)
+    confidence = _confidence(family, content, counter)
+    tokens = _prompt_tokens(family, content, counter, plain=api in _PLAIN_TEXT)
+    margin = token_rules().margins[confidence]
+    prompt = Interval(math.floor(tokens * (1 - margin)), tokens, math.ceil(tokens * (1 + margin)))
+    assumptions: dict[str, str] = {}
+    answer = _answer_tokens(body, api, provider, model, catalogue, at, assumptions)
+    cost = _cost(body, content, prompt, answer, provider, model, catalogue, at, assumptions)
+    basis = counter.basis if family.factor == 1 else f"{counter.basis}*{family.factor:.2f}"
+    return Estimate(prompt, answer, cost, basis, confidence, assumptions)
+
+
+_PLAIN_TEXT = ("embeddings", "completions", "rerank")
+"""Apis that add nothing around their texts (71 of 71 recorded embeddings exact, 2026-11)."""
+
+
+def _prompt_tokens(family: Family, content: Content, counter: Counter, *, plain: bool) -> int:
+    """Count the prompt by the family's rules."""
+    count = counter.count
+    text = sum([count(one) for one in content.texts])
+    if plain:
+        return math.ceil(text * family.factor)
+    for name, repeats_role in content.names:
+        text += 1 if repeats_role else 1 + count(name)
+    total = text * family.factor + family.base + family.per_tool_call * content.tool_calls
+    if content.messages:
+        first = family.per_message if family.first_message is None else family.first_message
+        total += first + family.per_message * (content.messages - 1)
+    if content.tools:
+        definitions = sum(count(tool) for tool in content.tools)
+        total += family.tools_base + family.per_tool * len(content.tools)
+        total += definitions * family.tools_factor
+    rules = token_rules()
+    total += family.image * content.images + rules.audio * content.audios
+    return math.ceil(total + rules.file * content.files)
+
+
+def _confidence(family: Family, content: Content, counter: Counter) -> Confidence:
+    """Say how far the count can be trusted."""
+    if content.images or content.audios or content.files or counter.basis == "heuristic":
+        return "low"
+    if (content.tools or content.tool_calls or content.schema) and family.confidence == "high":
+        return "medium"
+    return family.confidence
+
+
+def _answer_tokens(
+    body: Mapping[str, object],
+    api: str,
+    provider: str,
+    model: str,
+    catalogue: Catalogue,
+    at: datetime,
+    assumptions: dict[str, str],
+) -> Interval[int]:
+    """Bound the answer by what was asked for, or by what the model can."""
+    if api in _NOTHING_GENERATED:
+        return Interval(0, 0, 0)
+    limit = _whole(body, *_LIMIT_KEYS)
+    if limit is None:
+        for key in ("generationConfig", "generation_config", "config", "inferenceConfig"):
+            inner = body.get(key)
+            if isinstance(inner, Mapping):
+                limit = limit or _whole(inner, "maxOutputTokens", "max_output_tokens", "maxTokens")
+    if limit is None:
+        limit = catalogue.output_limit(provider=provider, model=model, at=at)
+        assumptions["output"] = "model limit"
+    if limit is None:
+        limit = token_rules().unknown_output_limit
+        assumptions["output"] = "unknown limit"
+    answers = _whole(body, "n", "candidateCount") or 1
+    likely = min(limit, token_rules().likely_output_tokens)
+    return Interval(1, likely * answers, limit * answers)
+
+
+def _whole(body: Mapping[str, object], *keys: str) -> int | None:
+    for key in keys:
+        value = body.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 10**9:
+            return value
+    return None
+
+
+def _cost(
+    body: Mapping[str, object],
+    content: Content,
+    prompt: Interval[int],
+    answer: Interval[int],
+    provider: str,
+    model: str,
+    catalogue: Catalogue,
+    at: datetime,
+    assumptions: dict[str, str],
+) -> Interval[Decimal] | None:
+    """Price the three cases with the rows that will price the call."""
+    cacheable = prompt.high >= token_rules().least_cached_tokens
+    best = "tokens.in.cache_read" if cacheable else "tokens.in.text"
+    worst = "tokens.in.text"
+    if content.caches:
+        worst = "tokens.in.cache_write.5m"
+    elif cacheable and catalogue.writes_caches(provider=provider, model=model, at=at):
+        worst = "tokens.in.cache_write"
+    assumptions["cache"] = "all-hit low, all-miss high" if cacheable else "none"
+    context = {key: body[key] for key in _PRICED_KEYS if isinstance(body.get(key), str)}
+    assumptions["tier"] = str(context.get("service_tier", "standard"))
+    amounts = [
+        catalogue.cost(
+            provider=provider,
+            model=model,
+            usage=Usage({meter: tokens, "tokens.out.text": generated}, source="estimated"),
+            at=at,
+            context=context,
+        ).total
+        for meter, tokens, generated in (
+            (best, prompt.low, answer.low),
+            ("tokens.in.text", prompt.likely, answer.likely),
+            (worst, prompt.high, answer.high),
+        )
+    ]
+    low, likely, high = amounts
+    if low is None or likely is None or high is None:
+        return None
+    return Interval(min(low, likely), likely, max(likely, high))
+
+
+_PRICED_KEYS = ("service_tier", "speed", "inference_geo")
+
+
+def count_answer(text: str, *, model: str) -> int:
+    """Count a generated text by the model's family.
+
+    Args:
+        text: What was generated.
+        model: The model's id in any spelling.
+
+    Returns:
+        Tokens; by the heuristic while the vocabulary is not loaded.
+    """
+    family = family_of(model)
+    return math.ceil(counter_for(family.vocabulary, wait=False).count(text) * family.factor)

@@ -1,0 +1,128 @@
+"""Counting the tokens of a text: exactly with a vocabulary, roughly without one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from costspan.pricing import vocabulary
+
+if TYPE_CHECKING:
+    from tiktoken import Encoding
+
+LONGEST_WHITESPACE_RUN = 100_000
+"""tiktoken panics on a run of 1,000,000 blanks (0.14); longer runs are counted in pieces."""
+
+_LONG_RUN = re.compile(rf"\s{{{LONGEST_WHITESPACE_RUN}}}(?=\s)")
+_MOST_REMEMBERED = 8192
+
+
+class Counter(Protocol):
+    """Anything that counts the tokens of a text.
+
+    Attributes:
+        basis: What the count stands on (``o200k``, ``heuristic``).
+    """
+
+    basis: str
+
+    def count(self, text: str) -> int:
+        """Give the number of tokens."""
+
+
+class TiktokenCounter:
+    """Counts with a tiktoken encoding and remembers counts, never texts.
+
+    Special tokens count as the text that they are; lone surrogates are repaired.
+
+    Args:
+        encoding: The encoding.
+        basis: Its name in an `Estimate`.
+    """
+
+    def __init__(self, encoding: Encoding, basis: str) -> None:
+        self.basis = basis
+        self._encode = encoding.encode_ordinary
+        self._memo: dict[tuple[int, int], int] = {}
+
+    def count(self, text: str) -> int:
+        """Give the number of tokens; a text seen before costs a look-up."""
+        key = (hash(text), len(text))
+        known = self._memo.get(key)
+        if known is not None:
+            return known
+        if len(text) > LONGEST_WHITESPACE_RUN:
+            number = sum(len(self._encode(piece)) for piece in _pieces(text))
+        else:
+            number = len(self._encode(text))
+        if len(self._memo) >= _MOST_REMEMBERED:
+            self._memo.clear()
+        self._memo[key] = number
+        return number
+
+
+def _pieces(text: str) -> list[str]:
+    """Cut a text inside its overlong runs of whitespace."""
+    cuts = [match.end() for match in _LONG_RUN.finditer(text)]
+    return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+class HeuristicCounter:
+    """Counts by characters per token of each script, for the time before a vocabulary is loaded.
+
+    The constants are medians of o200k_base, measured in November 2026 on the texts of recorded
+    requests (Latin, mixed prose and JSON) and on software translations (other scripts).
+    """
+
+    basis = "heuristic"
+
+    def count(self, text: str) -> int:
+        """Give a rough number of tokens; at least 1 for a text that is not empty."""
+        if text.isascii():
+            return -(-len(text) * 10 // 43)
+        tokens = 0.0
+        rest = len(text)
+        for pattern, characters in _SCRIPTS:
+            found = sum(map(len, pattern.findall(text)))
+            tokens += found / characters
+            rest -= found
+        return max(1, round(tokens + rest / 4.3))
+
+
+_SCRIPTS = (
+    (re.compile("[\u3040-\u30ff]+"), 1.6),  # Japanese kana
+    (re.compile("[\u3400-\u9fff\uf900-\ufaff]+"), 1.4),  # Han
+    (re.compile("[\uac00-\ud7af]+"), 1.7),  # Hangul
+    (re.compile("[\u0400-\u04ff]+"), 3.5),  # Cyrillic
+    (re.compile("[\u0590-\u06ff]+"), 3.0),  # Hebrew, Arabic
+    (re.compile("[\u0900-\u0dff]+"), 2.8),  # Indic scripts
+    (re.compile("[\U0001f000-\U0001faff]+"), 0.6),  # Emoji
+)
+
+HEURISTIC = HeuristicCounter()
+_counters: dict[str, TiktokenCounter] = {}
+_SHORT_NAMES = {"o200k_base": "o200k", "cl100k_base": "cl100k"}
+
+
+def counter_for(name: str, *, wait: bool) -> Counter:
+    """Give the counter of a vocabulary.
+
+    Args:
+        name: ``o200k_base`` or ``cl100k_base``.
+        wait: Load the vocabulary now if it is not loaded (a quarter of a second). Otherwise
+            start loading it in the background and give the heuristic meanwhile.
+    """
+    known = _counters.get(name)
+    if known is not None:
+        return known
+    if wait:
+        try:
+            encoding: Encoding | None = vocabulary.load(name)
+        except vocabulary.VocabularyError:
+            return HEURISTIC
+    else:
+        encoding = vocabulary.loaded(name)
+    if encoding is None:
+        vocabulary.load_in_background(name)
+        return HEURISTIC
+    return _counters.setdefault(name, TiktokenCounter(encoding, _SHORT_NAMES[name]))

@@ -1,0 +1,1 @@
+"""Reads the ledger: bundled SQL, and what is shown of it as a table, JSON or CSV."""

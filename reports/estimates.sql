@@ -1,0 +1,34 @@
+-- How far estimates were from the truth, per model, of the calls that started in [$since, $until):
+-- relative errors (0.05 = 5 %) of input tokens and of US dollars; bias is signed, above 0 too high.
+-- Only calls of one request that ended well and whose tokens the provider counted: others have no
+-- truth to compare with. The same for money: only amounts that are whole, and not 0.
+WITH compared AS (
+    SELECT
+        model,
+        estimate_input_tokens AS estimated_tokens,
+        input_tokens AS real_tokens,
+        CASE WHEN has_money THEN estimate_cost_usd END AS estimated_usd,
+        CASE WHEN has_money THEN cost_usd END AS real_usd
+    FROM (
+        SELECT
+            *,
+            cost_usd > 0 AND cost_status <> 'partial' AND estimate_cost_usd IS NOT NULL AS has_money
+        FROM calls
+        WHERE started_at >= $since AND started_at < $until
+            AND status = 'ok' AND usage_source = 'provider' AND request_count = 1
+            AND input_tokens > 0 AND estimate_input_tokens IS NOT NULL
+    )
+)
+SELECT
+    model,
+    count(*) AS calls,
+    quantile_cont(abs(estimated_tokens / real_tokens - 1), 0.5) AS input_error_median,
+    quantile_cont(abs(estimated_tokens / real_tokens - 1), 0.95) AS input_error_p95,
+    sum(estimated_tokens) / sum(real_tokens) - 1 AS input_bias,
+    count(real_usd) AS priced_calls,
+    quantile_cont(abs(estimated_usd / real_usd - 1), 0.5) AS cost_error_median,
+    quantile_cont(abs(estimated_usd / real_usd - 1), 0.95) AS cost_error_p95,
+    sum(estimated_usd) / sum(real_usd) - 1 AS cost_bias
+FROM compared
+GROUP BY model
+ORDER BY calls DESC, model

@@ -1,0 +1,73 @@
+"""The reports as JSON and CSV, for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+from costspan.reports.calls import CallRow
+from costspan.reports.estimates import EstimateRow
+from costspan.reports.spend import SpendReport, SpendRow
+from costspan.reports.text import plain_decimal, safe
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What makes a spreadsheet take a cell for a formula (OWASP, CSV injection)."""
+
+Records = tuple[list[str], list[dict[str, Any]]]
+"""Column names, and rows of plain values: text, numbers, None, mappings."""
+
+
+def spend_records(report: SpendReport) -> Records:
+    """Spend by a key: the first column is named after the key, money is decimal text."""
+    names = [report.key_name, *(field.name for field in fields(SpendRow)[1:])]
+    rows = [dict(zip(names, map(_plain, asdict(row).values()), strict=True)) for row in report.rows]
+    return names, rows
+
+
+def call_records(calls: Sequence[CallRow]) -> Records:
+    """The calls with all that `CallRow` holds."""
+    names = [field.name for field in fields(CallRow)]
+    return names, [{name: _plain(getattr(call, name)) for name in names} for call in calls]
+
+
+def estimate_records(rows: Sequence[EstimateRow]) -> Records:
+    """The estimates' errors as shares: 0.05 is 5 %."""
+    return [field.name for field in fields(EstimateRow)], [asdict(row) for row in rows]
+
+
+def to_json(records: Records) -> str:
+    """A JSON list of objects, in ASCII so that nothing in it can steer a terminal."""
+    return json.dumps(records[1], indent=2) + "\n"
+
+
+def to_csv(records: Records) -> str:
+    """CSV with a header. Text that a spreadsheet would run as a formula gets a ``'`` before it."""
+    names, rows = records
+    file = StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_csv_cell(row[name]) for name in names] for row in rows)
+    return file.getvalue()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return plain_decimal(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, Mapping):
+        value = json.dumps(value)
+    if not isinstance(value, str):
+        return value
+    guarded = f"'{value}" if value.startswith(FORMULA_STARTS) else value
+    return safe(guarded)

@@ -1,0 +1,196 @@
+"""The reports as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from costspan.reports.calls import CallRow
+from costspan.reports.estimates import EstimateRow
+from costspan.reports.period import Period
+from costspan.reports.screen import Screen
+from costspan.reports.spend import SpendReport, SpendRow
+from costspan.reports.table import Column, draw_line, render_table
+from costspan.reports.text import (
+    NOTHING,
+    bar,
+    count,
+    milliseconds,
+    percent,
+    usd,
+    usd_decimals,
+)
+
+BAR_WIDTH = 10
+SHORT_BAR_WIDTH = 5
+
+
+def spend_table(report: SpendReport, screen: Screen) -> str:
+    """Spend by a key: a row per value, the total, and what the total does not hold."""
+    heading = f"Spend by {report.by}, {period_text(report.period)}"
+    if not report.total.calls:
+        return draw_line(f"{heading}: no calls.", screen)
+    table = render_table(_spend_columns(report, screen), screen, total=True)
+    notes = "".join(draw_line(note, screen) for note in spend_notes(report.total))
+    return draw_line(heading, screen, "bold") + "\n" + table + (notes and "\n" + notes)
+
+
+def _spend_columns(report: SpendReport, screen: Screen) -> list[Column]:
+    rows = [*report.rows, report.total]
+    names = ["(none)" if row.key is None else row.key for row in report.rows]
+    costs = [row.cost_usd for row in rows]
+    decimals = usd_decimals(costs)
+    unpriced = [row.unpriced_calls for row in rows]
+    warn = frozenset(index for index, number in enumerate(unpriced) if number)
+    shares = [_share(row, report.total) for row in report.rows]
+    return [
+        Column(report.key_name, [*names, "total"], "left", cut=True),
+        _numbers("calls", [row.calls for row in rows]),
+        _numbers("errors", [row.errors for row in rows], drop=2),
+        _numbers("input", [row.input_tokens for row in rows], drop=3),
+        _numbers("cached", [row.cache_read_tokens for row in rows], drop=1),
+        _numbers("output", [row.output_tokens for row in rows], drop=4),
+        Column("cost", [usd(cost, decimals) for cost in costs], warn=_none_of(costs)),
+        Column(
+            "share",
+            [*(_bar(share, BAR_WIDTH, screen) for share in shares), ""],
+            "left",
+            short=[*(_bar(share, SHORT_BAR_WIDTH, screen) for share in shares), ""],
+            drop=5,
+            style="cyan",
+        ),
+        Column("unpriced", [f"{n:,} !" if n else "0" for n in unpriced], warn=warn),
+    ]
+
+
+def spend_notes(total: SpendRow) -> Iterator[str]:
+    """What has to be known to read the total right, a sentence each."""
+    if total.unpriced_calls:
+        failed = total.unpriced_errors
+        which = f", of which {failed:,} failed" if failed else ""
+        yield f"! {_calls(total.unpriced_calls)} unpriced{which}: cost unknown, not in the total."
+    if total.partial_calls:
+        yield f"~ {_calls(total.partial_calls)} priced in part: the cost is a lower bound."
+    if total.estimated_calls:
+        yield f"~ {_calls(total.estimated_calls)} without usage from the provider: tokens counted."
+
+
+def calls_table(calls: Sequence[CallRow], screen: Screen) -> str:
+    """The newest calls, a line each."""
+    if not calls:
+        return draw_line("No calls.", screen)
+    costs = [call.cost_usd for call in calls]
+    decimals = usd_decimals(costs)
+    bad = frozenset(index for index, call in enumerate(calls) if call.status != "ok")
+    times = [f"{call.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for call in calls]
+    inputs = [(call.input_tokens, call.estimate_input_tokens) for call in calls]
+    outputs = [(call.output_tokens, call.estimate_output_tokens) for call in calls]
+    columns = [
+        Column("started (UTC)", times, "left", short=[time[5:16] for time in times]),
+        Column("model", [call.model or NOTHING for call in calls], "left", cut=True),
+        Column("status", [_status(call) for call in calls], "left", warn=bad),
+        _tokens("input (est.)", inputs, calls, drop=5),
+        _tokens("output (est.)", outputs, calls, drop=4),
+        Column("cost", [usd(cost, decimals) for cost in costs], warn=_none_of(costs)),
+        Column("ms", [milliseconds(call.latency_us) for call in calls], drop=3),
+        Column("tags", [_tags(call) for call in calls], "left", drop=2),
+        Column(
+            "id",
+            [call.call_id for call in calls],
+            "left",
+            short=[call.call_id[-12:] for call in calls],
+            drop=1,
+        ),
+    ]
+    return render_table(columns, screen)
+
+
+def estimates_table(rows: Sequence[EstimateRow], period: Period, screen: Screen) -> str:
+    """The error of the estimates, a line per model."""
+    heading = f"Estimates against the truth, {period_text(period)}"
+    if not rows:
+        return draw_line(f"{heading}: no call to compare.", screen)
+    columns = [
+        Column("model", [row.model or NOTHING for row in rows], "left", cut=True),
+        _numbers("calls", [row.calls for row in rows]),
+        Column("input median", [percent(row.input_error_median) for row in rows]),
+        Column("p95", [percent(row.input_error_p95) for row in rows], drop=2),
+        Column("bias", [percent(row.input_bias, signed=True) for row in rows], drop=4),
+        Column("cost median", [percent(row.cost_error_median) for row in rows]),
+        Column("p95", [percent(row.cost_error_p95) for row in rows], drop=1),
+        Column("bias", [percent(row.cost_bias, signed=True) for row in rows], drop=3),
+    ]
+    note = "Size of the error as a share of the real value; bias above 0: estimates are too high."
+    return (
+        draw_line(heading, screen, "bold")
+        + "\n"
+        + render_table(columns, screen)
+        + "\n"
+        + draw_line(note, screen)
+    )
+
+
+def period_text(period: Period) -> str:
+    """A period in words: ``2026-11-01 00:00 to 2026-11-08 00:00 UTC``."""
+    if period.since and period.until:
+        return f"{_minute(period.since)} to {_minute(period.until)} UTC"
+    if period.since:
+        return f"since {_minute(period.since)} UTC"
+    return f"until {_minute(period.until)} UTC" if period.until else "all time"
+
+
+def _minute(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _calls(number: int) -> str:
+    return f"{number:,} call" if number == 1 else f"{number:,} calls"
+
+
+def _numbers(title: str, numbers: Sequence[int | None], drop: int = 0) -> Column:
+    short = [count(number, compact=True) for number in numbers]
+    return Column(title, [count(number) for number in numbers], short=short, drop=drop)
+
+
+def _none_of(costs: Sequence[object]) -> frozenset[int]:
+    return frozenset(index for index, cost in enumerate(costs) if cost is None)
+
+
+def _share(row: SpendRow, total: SpendRow) -> float | None:
+    if row.cost_usd is None or not total.cost_usd:
+        return None
+    return float(row.cost_usd / total.cost_usd)
+
+
+def _bar(share: float | None, width: int, screen: Screen) -> str:
+    if share is None:
+        return NOTHING
+    return f"{share * 100:3.0f}% {bar(share, width, screen.ascii_only)}"
+
+
+def _status(call: CallRow) -> str:
+    if call.status != "error":
+        return call.status
+    return f"error {call.http_status or (call.error_type or '').rpartition('.')[2]}".rstrip()
+
+
+def _tokens(
+    title: str,
+    numbers: Sequence[tuple[int | None, int | None]],
+    calls: Sequence[CallRow],
+    drop: int,
+) -> Column:
+    """Real tokens with the estimate behind them; ``~`` before numbers that we counted."""
+    real = [
+        f"{'~' if number is not None and call.usage_source != 'provider' else ''}{count(number)}"
+        for (number, _), call in zip(numbers, calls, strict=True)
+    ]
+    both = [
+        text if said is None else f"{text} ({said:,})"
+        for text, (_, said) in zip(real, numbers, strict=True)
+    ]
+    return Column(title, both, short=real, short_title=title.partition(" ")[0], drop=drop)
+
+
+def _tags(call: CallRow) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(call.tags.items()))

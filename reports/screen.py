@@ -1,0 +1,54 @@
+"""What the output is written to: how wide, in colour or not, in which characters."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+PIPE_WIDTH = 120
+"""Columns when nobody says otherwise: the same text in a file, whatever window it was made in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where a table goes.
+
+    Attributes:
+        width: Columns.
+        color: Whether escape sequences for colours may be written.
+        ascii_only: Whether only ASCII can be written.
+    """
+
+    width: int = PIPE_WIDTH
+    color: bool = False
+    ascii_only: bool = False
+
+    @classmethod
+    def of(cls, stream: TextIO, environ: Mapping[str, str]) -> Screen:
+        """The screen behind a stream, by ``COLUMNS``, ``NO_COLOR`` and ``TERM``."""
+        terminal = stream.isatty()
+        columns = environ.get("COLUMNS", "")
+        if columns.isascii() and columns.isdigit() and int(columns) > 0:
+            width = int(columns)
+        else:
+            width = _terminal_width(stream) if terminal else PIPE_WIDTH
+        plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+        return cls(width, terminal and not plain, not _writes(stream, "█─"))
+
+
+def _terminal_width(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except OSError:
+        return shutil.get_terminal_size().columns
+
+
+def _writes(stream: TextIO, text: str) -> bool:
+    try:
+        text.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

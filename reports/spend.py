@@ -1,0 +1,105 @@
+"""Spend by a key: calls, tokens and US dollars per model, day, tag ..., and over all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from decimal import Decimal
+
+from costspan.reports.keys import Key, parse_key
+from costspan.reports.period import ALL_TIME, Period
+from costspan.reports.query import Reader, bundled_sql, fetch
+
+_ALL = Key("total", "NULL")
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow:
+    """What the calls of one key used and cost.
+
+    Attributes:
+        key: The key's value as text; None for calls that have none (no such tag).
+        calls: Calls. One that went to two models counts once under each, and once in the total.
+        errors: Calls that ended with an error; by model or provider also a failed request of a
+            call that another one answered.
+        input_tokens, output_tokens: All prompt and all generated tokens; None if none of the
+            calls reported any.
+        cache_read_tokens, cache_write_tokens, reasoning_tokens: The parts of them that were read
+            from and written to a cache, and thought.
+        cost_usd: US dollars of the calls that have a price; None if none of them has.
+        unpriced_calls: Calls without a price; their cost is unknown and not in ``cost_usd``.
+        unpriced_errors: Those of them that failed.
+        partial_calls: Calls of which a part has no price: ``cost_usd`` holds the rest.
+        estimated_calls: Calls whose tokens we counted, because the provider reported none.
+    """
+
+    key: str | None
+    calls: int = 0
+    errors: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    unpriced_calls: int = 0
+    unpriced_errors: int = 0
+    partial_calls: int = 0
+    estimated_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpendReport:
+    """Spend by a key over a period.
+
+    Attributes:
+        by: The key as it was asked for (``model``, ``tag:feature``).
+        key_name: The name of its column (``model``, ``tag``).
+        period: What was covered.
+        rows: Dearest first; days and hours in their order.
+        total: Over all calls of the period. Not the sum of the rows where a call went to several
+            models: it is one call.
+    """
+
+    by: str
+    key_name: str
+    period: Period
+    rows: tuple[SpendRow, ...]
+    total: SpendRow
+
+
+def spend(
+    reader: Reader, by: str = "model", period: Period = ALL_TIME, zone: tzinfo = UTC
+) -> SpendReport:
+    """Sum calls, tokens and US dollars by a key.
+
+    Args:
+        reader: The open ledger.
+        by: ``model``, ``provider``, ``day``, ``hour``, ``tag:NAME``, ``status``, ``cost_status``,
+            ``operation`` or ``session``.
+        period: Which calls, by the instant they started.
+        zone: The time zone of days and hours.
+
+    Raises:
+        ReportError: There is no such key.
+    """
+    key = parse_key(by, zone)
+    rows = _rows(reader, key, period)
+    if key.kind == "name":
+        rows.sort(key=_dearest_first)
+    total = _rows(reader, _ALL, period)
+    return SpendReport(by, key.name, period, tuple(rows), total[0] if total else SpendRow(None))
+
+
+def _rows(reader: Reader, key: Key, period: Period) -> list[SpendRow]:
+    sql = bundled_sql("spend").format(
+        bucket=key.bucket, key=key.key, per_request=str(key.per_request).lower()
+    )
+    rows = fetch(reader, sql, {**period.bounds(), **key.parameters})
+    # By the value, not by its label: local hours are not in order when clocks go back.
+    rows.sort(key=lambda row: str(row["key"]))
+    return [SpendRow(**{**row, "key": key.label(row["key"])}) for row in rows]
+
+
+def _dearest_first(row: SpendRow) -> tuple[bool, Decimal, int]:
+    return row.cost_usd is None, -(row.cost_usd or Decimal(0)), -row.calls

@@ -1,0 +1,429 @@
+"""The command line, on a real ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from costspan.cli import cli, main
+from costspan.core.types import Usage
+from costspan.exporters.home import resolve_home
+from costspan.exporters.ledger.exporter import LedgerExporter
+from costspan.exporters.ledger.layout import segment_paths
+from costspan.middleware.record import Call, ErrorFacts, OpenCall, ProviderRequest
+from costspan.pricing.types import Cost
+
+DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
+COMMANDS = sorted(cli.commands)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Shell:
+    """Runs commands in this process."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+
+    def __call__(self, *arguments: str) -> Said:
+        with pytest.raises(SystemExit) as exit_:
+            main(arguments)
+        out, err = self._capture.readouterr()
+        return Said(int(exit_.value.code or 0), out, err)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for the ledger, in force; nothing of the user's configuration is."""
+    folder = tmp_path / "home"
+    for name in ("COSTSPAN_CONFIG", "COLUMNS", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COSTSPAN_HOME", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def shell(home: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Commands on the ledger in `home`."""
+    return Shell(capsys)
+
+
+class Recorder(OpenCall):
+    """An open call that the ledger's exporter has no use for."""
+
+
+def record(home: Path, *calls: Call) -> None:
+    """Bring calls into the spool of a home, as an application does."""
+    exporter = LedgerExporter(resolve_home(home))
+    for call in calls:
+        exporter.finish(Recorder(), call)
+    exporter.close()
+
+
+def made(number: int, cost: str | None = "0.5", ago: timedelta = timedelta(minutes=5)) -> Call:
+    """A call of 100 tokens in and 20 out; one without a cost failed."""
+    at = datetime.now(UTC) - ago
+    error = None if cost else ErrorFacts("openai.RateLimitError", 429, "quota")
+    usage = Usage({"tokens.in.text": 100, "tokens.out.text": 20}) if cost else None
+    priced = Cost(Decimal(cost), "priced") if cost else Cost(None, "unpriced")
+    request = ProviderRequest(
+        "openai", "chat", "gpt-x", "gpt-x", at, at, usage, priced, error=error
+    )
+    return Call(
+        UUID(int=number),
+        "chat",
+        (request,),
+        at,
+        at,
+        1_500_000,
+        "error" if error else "ok",
+        "raised" if error else "value",
+        error=error,
+        tags={"team": "a"},
+    )
+
+
+def test_report(shell: Shell, home: Path) -> None:
+    record(home, made(1), made(2, "0.25"), made(3, None))
+
+    said = shell("report")
+
+    assert said == Said(0, said.out, "")
+    assert said.out.splitlines()[0] == "Spend by model, all time"
+    assert said.out.splitlines()[4].split() == (
+        ["gpt-x", "3", "1", "200", "-", "40", "$0.7500", "100%", "██████████", "1", "!"]
+    )
+    assert "\x1b" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--by", "model"], {"model": "gpt-x", "calls": 2, "cost_usd": "0.75"}),
+        (["--by", "tag:team"], {"tag": "a", "calls": 2, "cost_usd": "0.75"}),
+        (["--since", "1h"], {"model": "gpt-x", "calls": 1, "cost_usd": "0.5"}),
+        (["--until", "1h"], {"model": "gpt-x", "calls": 1, "cost_usd": "0.25"}),
+        (["--by", "status", "--tz", "Asia/Tokyo"], {"status": "ok", "calls": 2}),
+    ],
+)
+def test_report_as_json(
+    shell: Shell, home: Path, arguments: Sequence[str], expected: dict[str, object]
+) -> None:
+    record(home, made(1), made(2, "0.25", timedelta(hours=2)))
+
+    (row,) = json.loads(shell("report", "--format", "json", *arguments).out)
+
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_report_as_csv_and_of_another_home(shell: Shell, tmp_path: Path) -> None:
+    record(tmp_path / "other", made(1))
+
+    said = shell("report", "--format", "csv", "--home", str(tmp_path / "other"))
+
+    assert said.out.splitlines()[1] == "gpt-x,1,0,100,20,,,,0.5,0,0,0,0"
+
+
+def test_estimates(shell: Shell, home: Path) -> None:
+    record(home, made(1))
+
+    assert shell("report", "--estimates").out == (
+        "Estimates against the truth, all time: no call to compare.\n"
+    )
+    assert shell("report", "--estimates", "--format", "json").out == "[]\n"
+
+
+def test_calls(shell: Shell, home: Path) -> None:
+    record(home, made(1), made(2, None, timedelta(minutes=1)))
+
+    said = shell("calls")
+    assert [line.split()[2:5] for line in said.out.splitlines()[2:]] == [
+        ["gpt-x", "error", "429"],
+        ["gpt-x", "ok", "100"],
+    ]
+    (row,) = json.loads(shell("calls", "-n", "1", "--format", "json").out)
+    assert (row["call_id"], row["error_type"]) == (str(UUID(int=2)), "openai.RateLimitError")
+    (row,) = json.loads(shell("calls", "--status", "ok", "--format", "json").out)
+    assert (row["call_id"], row["tags"]) == (str(UUID(int=1)), {"team": "a"})
+
+
+class TestNothingRecorded:
+    """The first thing that many people type."""
+
+    @pytest.mark.parametrize("command", [["report"], ["calls"], ["report", "--estimates"]])
+    def test_says_what_to_do_next(self, shell: Shell, home: Path, command: list[str]) -> None:
+        said = shell(*command)
+
+        assert said.code == 0
+        assert f"No calls recorded yet in {home}" in said.out
+        assert "costspan.wrap(" in said.out
+        assert "costspan demo" in said.out
+
+    def test_for_programs_it_is_nothing(self, shell: Shell) -> None:
+        assert shell("report", "--format", "json") == Said(0, "[]\n", "")
+        assert shell("calls", "--format", "json") == Said(0, "[]\n", "")
+        assert shell("report", "--format", "csv").out.count("\n") == 1
+
+    def test_nothing_is_made(self, shell: Shell, home: Path) -> None:
+        shell("report")
+        shell("doctor")
+        shell("merge")
+
+        assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["report", "--by", "tokens"], "cannot group by 'tokens': give one of model, provider,"),
+        (["report", "--since", "soon"], "since 'soon' is not understood: give a length back"),
+        (["report", "--tz", "Mars"], "time zone 'Mars' is not known"),
+        (["report", "--format", "xml"], "(see: costspan report --help)"),
+        (["report", "--estimates", "--by", "day"], "--estimates goes by model: leave --by out"),
+        (["calls", "-n", "0"], "(see: costspan calls --help)"),
+        (["calls", "--status", "good"], "'good' is not one of 'ok', 'error'"),
+        (["nonsense"], "No such command 'nonsense'"),
+        (["estimate", "-"], "Missing option '--model'"),
+        (["estimate", "--model", "m", "no-such-file"], "no-such-file"),
+    ],
+)
+def test_what_is_asked_wrongly_is_said_in_one_line(
+    shell: Shell, arguments: Sequence[str], said: str
+) -> None:
+    found = shell(*arguments)
+
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith("costspan: ")
+    assert said in found.err
+    assert found.err.count("\n") == 1
+
+
+def test_a_wrong_configuration_is_said_in_one_line(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "costspan.toml").write_text("hoem = '/x'\n")
+
+    for command in ("report", "calls", "config", "doctor", "merge"):
+        said = shell(command)
+        assert said.code == 2
+        assert said.err.startswith("costspan: ")
+        assert "unknown key 'hoem'; allowed: home" in said.err
+        assert said.err.count("\n") == 1
+
+
+def test_a_damaged_ledger_is_said_in_one_line(shell: Shell, home: Path) -> None:
+    home.mkdir()
+    (home / "ledger.duckdb").write_bytes(b"no database" * 1000)
+
+    said = shell("report")
+
+    assert (said.code, said.out) == (2, "")
+    assert f"costspan: The ledger {home / 'ledger.duckdb'} is damaged" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_config(shell: Shell, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "costspan.toml").write_text("tags = { team = 'a' }\n")
+
+    lines = dict(line.split(maxsplit=1) for line in shell("config").out.splitlines())
+
+    assert lines["home"] == f"{home}  [COSTSPAN_HOME]"
+    assert lines["tags"] == "team=a  [costspan.toml]"
+    assert lines["billing_mode"] == "metered  [default]"
+    assert lines["ledger"].startswith(f"{home}  [")
+
+
+def test_doctor_is_content(shell: Shell, home: Path) -> None:
+    record(home, made(1))
+
+    said = shell("doctor")
+
+    assert said.code == 0
+    assert {line.split()[0] for line in said.out.splitlines()} == {"ok"}
+
+
+def test_doctor_finds_what_is_broken_and_names_the_cure(shell: Shell, home: Path) -> None:
+    (home / "quarantine").mkdir(parents=True)
+    (home / "quarantine" / "x.jsonl").write_text("{}\n")
+
+    said = shell("doctor")
+
+    assert said.code == 1
+    found = said.out.splitlines()
+    number = next(n for n, line in enumerate(found) if line.startswith("error"))
+    assert "1 damaged records were set aside" in found[number]
+    assert found[number + 1].strip().startswith("-> ")
+
+
+def test_merge(shell: Shell, home: Path) -> None:
+    record(home, made(1), made(2))
+
+    assert shell("merge").out == f"merged 2 calls of 1 segments into {home}\n"
+    assert shell("merge").out == f"merged 0 calls of 0 segments into {home}\n"
+
+
+def test_what_a_newer_version_recorded_is_missed_aloud(shell: Shell, home: Path) -> None:
+    record(home, made(1))
+    (segment,) = segment_paths(home)
+    segment.rename(segment.with_name(segment.name.replace(".v1.", ".v99.")))
+
+    said = shell("report", "--format", "json")
+
+    assert (said.code, said.out) == (0, "[]\n")
+    assert said.err == "costspan: not shown: 1 files of a newer costspan; update this one\n"
+    assert "left alone 1 segments of a newer costspan" in shell("merge").out
+
+
+def test_damaged_records_are_missed_aloud(shell: Shell, home: Path) -> None:
+    record(home, made(1))
+    (segment,) = segment_paths(home)
+    segment.write_bytes(segment.read_bytes() + b'{"call_id": 7}\n')
+
+    said = shell("report", "--format", "json")
+
+    assert json.loads(said.out)[0]["calls"] == 1
+    assert said.err == "costspan: not shown: 1 damaged records; see: costspan doctor\n"
+
+
+def test_without_a_command_it_helps(shell: Shell) -> None:
+    assert shell() == shell("--help")
+    assert shell().out.startswith("Usage: costspan ")
+
+
+def run(*arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "costspan", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environ},
+    )
+
+
+class TestHelp:
+    """Short, with two examples, and there at once."""
+
+    @pytest.mark.parametrize("command", ["", *COMMANDS])
+    def test_docs_show_the_real_help(self, command: str) -> None:
+        shown = run(*command.split(), "--help", COLUMNS="80").stdout.rstrip()
+        section = DOCS.read_text("utf-8").split(f"\n## costspan {command}".rstrip() + "\n")[1]
+
+        assert f"\n```text\n{shown}\n```\n" in section.split("\n## ")[0]
+
+    @pytest.mark.parametrize("command", ["", *COMMANDS])
+    def test_two_examples(self, command: str) -> None:
+        shown = run(*command.split(), "--help", COLUMNS="80").stdout
+        examples = re.findall(r"^    .*\bcostspan .*$", shown.split("Options:")[0], re.MULTILINE)
+
+        assert len(examples) == 2
+        assert len(shown.splitlines()) <= 25
+
+    def test_it_imports_nothing_heavy(self) -> None:
+        code = (
+            "import sys\nfrom costspan.cli import main\n"
+            "try:\n    main(['report', '--help'])\n"
+            "except SystemExit:\n    pass\n"
+            "heavy = {'duckdb', 'httpx', 'tiktoken', 'rich', 'opentelemetry', 'orjson', 'openai'}\n"
+            "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+        assert done.stderr == "[]\n"
+
+    def test_version(self) -> None:
+        assert re.fullmatch(r"costspan \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+class TestOutput:
+    """Pipes and terminals that cannot do everything."""
+
+    def test_a_closed_pipe_is_silent(self, home: Path) -> None:
+        record(home, *(made(number) for number in range(1, 2001)))
+        command = f"{sys.executable} -m costspan calls -n 2000 --format json | head -1"
+
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+
+        assert (done.stdout, done.stderr) == ("[\n", "")
+
+    def test_an_ascii_terminal(self, home: Path) -> None:
+        record(home, made(1))
+
+        for form in ("table", "csv"):
+            done = run("report", "--format", form, PYTHONIOENCODING="ascii")
+            assert done.returncode == 0
+            assert done.stdout.isascii()
+
+    def test_the_screen_is_as_wide_as_columns_says(self, home: Path) -> None:
+        record(home, made(1))
+
+        shown = run("calls", COLUMNS="60", PYTHONIOENCODING="utf-8").stdout
+
+        assert max(map(len, shown.splitlines())) <= 60
+
+
+LONG_QUERY = """
+import sys
+import duckdb
+from costspan.cli import cli, main
+from costspan.cli_interrupt import CtrlC
+
+@cli.command()
+def long():
+    connection = duckdb.connect()
+    with CtrlC() as ctrl_c, ctrl_c.breaking_off(connection.interrupt):
+        print("ready", flush=True)
+        connection.execute("SELECT count(*) FROM range(1000000000000) WHERE range % 7 = 3")
+
+@cli.command()
+def stubborn():
+    connection = duckdb.connect()
+    with CtrlC():
+        print("ready", flush=True)
+        connection.execute("SELECT count(*) FROM range(1000000000000) WHERE range % 7 = 3")
+
+main([sys.argv[1]])
+"""
+
+
+@pytest.mark.parametrize("command", ["long", "stubborn"])
+def test_ctrl_c_ends_a_query_at_once(command: str) -> None:
+    # duckdb/duckdb#10216, #15925: Ctrl-C is ignored while a query runs.
+    with subprocess.Popen(
+        [sys.executable, "-c", LONG_QUERY, command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        pressed = time.monotonic()
+        code = process.wait(timeout=30)
+        took_s = time.monotonic() - pressed
+
+        assert code == 130
+        assert took_s < 1
+        assert process.stderr.read().strip() == ""

@@ -1,0 +1,106 @@
+"""A home in a temporary folder, calls to put into it, and programs to run beside the test."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from costspan.exporters.home import Home
+from costspan.exporters.ledger.read import open_ledger
+from costspan.exporters.ledger.spool import Writer
+from costspan.middleware.record import Call, ProviderRequest
+
+PROGRAM = Path(__file__).with_name("program.py")
+_shared = runpy.run_path(str(PROGRAM), run_name="program")
+
+
+class Program(Protocol):
+    """Starts ``program.py COMMAND HOME ARGUMENT...``."""
+
+    def __call__(self, command: str, *arguments: object) -> subprocess.Popen[str]: ...
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A named home that does not exist yet."""
+    return Home(tmp_path / "home", named=True, fallback=False, reason="named by the test")
+
+
+@pytest.fixture
+def make_call() -> Callable[..., Call]:
+    """Builds a finished call: ``make_call(writer, number, **changes)``."""
+    build: Callable[..., Call] = _shared["make_call"]
+    return build
+
+
+@pytest.fixture
+def make_request() -> Callable[..., ProviderRequest]:
+    """Builds a provider request: ``make_request(**changes)``."""
+    build: Callable[..., ProviderRequest] = _shared["make_request"]
+    return build
+
+
+@pytest.fixture
+def open_writer() -> Iterator[Callable[..., Writer]]:
+    """Opens writers that are closed at the end: ``open_writer(home, **options)``."""
+    opened: list[Writer] = []
+
+    def build(home: Home, **options: Any) -> Writer:
+        opened.append(Writer(home, record_version=1, **options))
+        return opened[-1]
+
+    yield build
+    for writer in opened:
+        writer.close()
+
+
+@pytest.fixture
+def program(home: Home) -> Iterator[Program]:
+    """Starts a program of ``program.py`` on the home; what still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(command: str, *arguments: object) -> subprocess.Popen[str]:
+        started.append(
+            subprocess.Popen(
+                [sys.executable, str(PROGRAM), command, str(home), *map(str, arguments)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def answer(program: Program) -> Callable[..., Any]:
+    """Runs a program to its end and returns the JSON it prints; None if it prints nothing."""
+
+    def run(command: str, *arguments: object) -> Any:
+        output, _ = (process := program(command, *arguments)).communicate(timeout=60)
+        assert process.returncode == 0
+        return json.loads(output) if output else None
+
+    return run
+
+
+@pytest.fixture
+def query(home: Home) -> Callable[[str], list[tuple[Any, ...]]]:
+    """Asks the ledger: the rows of one query."""
+
+    def ask(sql: str) -> list[tuple[Any, ...]]:
+        with open_ledger(home) as reader:
+            return reader.execute(sql).rows
+
+    return ask

@@ -1,0 +1,81 @@
+"""Where the configuration comes from, and what its errors say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from costspan.middleware.config import ConfigError, load
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults_without_any_file(tmp_path: Path) -> None:
+    config = load({}, tmp_path)
+
+    assert config.file is None
+    assert config.exporters == ("ledger", "otel")
+    assert [(key, source) for key, _, source in config.rows()] == [
+        ("home", "default"),
+        ("exporters", "default"),
+        ("tags", "default"),
+        ("aliases", "default"),
+        ("billing_mode", "default"),
+    ]
+
+
+def test_order_of_the_three_places(tmp_path: Path) -> None:
+    home, cwd = tmp_path / "home", tmp_path / "cwd"
+    home.mkdir()
+    cwd.mkdir()
+    in_home = write(home / "costspan.toml", 'tags = {from = "home"}')
+    env = {"COSTSPAN_HOME": str(home)}
+    assert load(env, cwd).tags == {"from": "home"}
+    assert load(env, cwd).file == in_home
+
+    write(cwd / "costspan.toml", 'tags = {from = "cwd"}')
+    assert load(env, cwd).tags == {"from": "cwd"}
+
+    named = write(tmp_path / "named.toml", 'tags = {from = "named"}')
+    assert load({**env, "COSTSPAN_CONFIG": str(named)}, cwd).tags == {"from": "named"}
+
+
+def test_environment_overrides_the_files_home(tmp_path: Path) -> None:
+    write(tmp_path / "costspan.toml", 'home = "/from/file"\nbilling_mode = "plan"')
+    config = load({"COSTSPAN_HOME": "/from/env"}, tmp_path)
+
+    assert config.home == "/from/env"
+    assert config.sources["home"] == "COSTSPAN_HOME"
+    assert config.sources["billing_mode"].endswith("costspan.toml")
+    assert load({}, tmp_path).home == "/from/file"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colour = 1", r"unknown key 'colour'; allowed: home, exporters, tags"),
+        ("home = 3", r"home = 3: give a folder"),
+        ('exporters = ["duckdb"]', r"exporters = \['duckdb'\]: a list of ledger, otel"),
+        ('exporters = "ledger"', "a list of ledger, otel"),
+        ('billing_mode = "free"', "billing_mode = 'free': one of metered, plan"),
+        ('aliases = {m = "gpt-4o"}', r"aliases.m = 'gpt-4o': give provider/model"),
+        ("tags = 1", "tags = 1: a table"),
+        ("tags = {a = [1]}", "tags: tag 'a': a list is no tag value"),
+        ("= nonsense", "cannot be read as TOML"),
+    ],
+)
+def test_errors_name_file_key_and_what_is_allowed(tmp_path: Path, text: str, said: str) -> None:
+    file = write(tmp_path / "costspan.toml", text)
+
+    with pytest.raises(ConfigError, match=said) as caught:
+        load({}, tmp_path)
+    assert str(file) in str(caught.value)
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="COSTSPAN_CONFIG names .*: mend or unset it"):
+        load({"COSTSPAN_CONFIG": str(tmp_path / "none.toml")}, tmp_path)
