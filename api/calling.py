@@ -66,7 +66,12 @@ def completion(
 ) -> Reply: ...
 @overload
 def completion(
-    model: str, messages: Messages, *, stream: Literal[True], meter: Meter | None = None, **params: Any
+    model: str,
+    messages: Messages,
+    *,
+    stream: Literal[True],
+    meter: Meter | None = None,
+    **params: Any,
 ) -> Stream: ...
 @overload
 def completion(
@@ -98,7 +103,8 @@ def completion(
     """
     from costspan.core.completion import completion as run
 
-    return _metered(run, meter)(model, messages, stream=stream, **params)
+    answer: Reply | Stream = _metered(run, meter)(model, messages, stream=stream, **params)
+    return answer
 
 
 @overload
@@ -112,7 +118,12 @@ async def acompletion(
 ) -> Reply: ...
 @overload
 async def acompletion(
-    model: str, messages: Messages, *, stream: Literal[True], meter: Meter | None = None, **params: Any
+    model: str,
+    messages: Messages,
+    *,
+    stream: Literal[True],
+    meter: Meter | None = None,
+    **params: Any,
 ) -> AsyncStream: ...
 @overload
 async def acompletion(
@@ -129,7 +140,9 @@ async def acompletion(
     """Asynchronous `completion`."""
     from costspan.core.completion import acompletion as run
 
-    return await _metered(run, meter)(model, messages, stream=stream, **params)
+    metered = _metered(run, meter)
+    answer: Reply | AsyncStream = await metered(model, messages, stream=stream, **params)
+    return answer
 
 
 def estimate(

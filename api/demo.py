@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import costspan
@@ -41,11 +41,10 @@ class Narrator:
         out = usage.output_tokens if usage else None
         cost = "-" if record.cost_usd is None else f"${record.cost_usd:.6f}"
         mark = {"ok": "green", "error": "red"}.get(record.status, "yellow")
-        shape = f"{record.last.api}{' stream' if record.streaming else ''}"
         self._console.print(
-            f"{self.calls:>3}  {record.tags.get('step', ''):<31} {shape:<16}"
-            f"{said.input_tokens.likely if said else '-':>6} → {'-' if real is None else real:<5}"
-            f"{'-' if out is None else out:>5}  {cost:>10} {record.latency_us / 1000:>7.0f} ms  "
+            f"{self.calls:>2} {record.tags.get('step', ''):<27}"
+            f"{said.input_tokens.likely if said else '-':>5} → {'-' if real is None else real:<4}"
+            f"{'-' if out is None else out:>5} {cost:>10} {record.latency_us / 1e6:>6.2f} s  "
             f"[{mark}]{record.status}[/]",
             highlight=False,
         )
@@ -68,7 +67,9 @@ def main(home: str | None = None) -> int:
         Exit status: 0, or 1 when the packages it needs are missing.
     """
     if missing := missing_packages() + _missing_sdks():
-        print(f"costspan demo: {', '.join(missing)} not installed. Type: {INSTALL}", file=sys.stderr)
+        print(
+            f"costspan demo: {', '.join(missing)} not installed. Type: {INSTALL}", file=sys.stderr
+        )
         return 1
     from rich.console import Console
 
@@ -81,16 +82,13 @@ def main(home: str | None = None) -> int:
         exporters=[narrator, "ledger", "otel"],
         aliases={MODEL: PRICED_AS},
     )
-    with console.status("Starting a real model on this machine (SmolLM2, 135M parameters) ..."):
-        costspan.estimate(model=PRICED_AS, messages=[], meter=meter)  # loads the vocabulary
-        context = serve()
-        url = context.__enter__()
-    try:
+    with contextlib.ExitStack() as stack:
+        with console.status("Starting a real model on this machine (SmolLM2, 135M) ..."):
+            costspan.estimate(model=PRICED_AS, messages=[], meter=meter)  # loads the vocabulary
+            url = stack.enter_context(serve())
+        stack.callback(meter.close)
         _introduce(console, url)
         run_calls(url, meter)
-    finally:
-        context.__exit__(None, None, None)
-        meter.close()
     _report(console, folder, started)
     return 0
 
@@ -103,13 +101,13 @@ def _missing_sdks() -> list[str]:
 
 def _introduce(console: Console, url: str) -> None:
     console.print(
-        f"A real model answers at {url}. It is free, so its calls are priced "
-        f"[bold]as if[/bold] they were {PRICED_AS}.\n",
+        f"A real model answers at {url}.\n"
+        f"It is free, so its calls are priced [bold]as if[/bold] they were {PRICED_AS}.\n",
         highlight=False,
     )
     console.print(
-        f"[dim]{'':>3}  {'call':<31} {'api':<16}{'tokens in':>13}{'out':>6}  {'cost':>10} "
-        f"{'time':>10}\n{'':>52}est → real[/dim]",
+        f"[dim]{'':>2} {'':<27}{'tokens in':<12}{'out':>5} {'cost':>10} {'time':>8}\n"
+        f"{'':>2} {'call':<27}{'  est → real':<12}[/dim]",
         highlight=False,
     )
 
@@ -179,10 +177,8 @@ def _openai_fails(client: Any) -> None:
     import openai
 
     lost = client.with_options(base_url=f"{client.base_url}no-such-path/", max_retries=0)
-    try:
+    with contextlib.suppress(openai.NotFoundError):
         lost.chat.completions.create(model=MODEL, messages=_messages("Is anybody there?"))
-    except openai.NotFoundError:
-        pass
 
 
 def _anthropic_plain(client: Any) -> None:
@@ -253,7 +249,35 @@ def _conversation(url: str, meter: Any) -> None:
 
 def _report(console: Console, folder: str, started: datetime) -> None:
     """The spend report of this run, by model and by tag, and what to type next."""
-    raise SystemExit("replaced below")
+    from costspan.exporters.home import resolve_home
+    from costspan.exporters.ledger.read import open_ledger
+    from costspan.reports import render
+    from costspan.reports.estimates import estimate_errors
+    from costspan.reports.period import Period
+    from costspan.reports.screen import Screen
+    from costspan.reports.spend import spend
+
+    screen = Screen.of(sys.stdout, os.environ)
+    period = Period(since=started)
+    home = resolve_home(folder)
+    with open_ledger(home.path) as reader:
+        for by in ("model", "tag:feature"):
+            sys.stdout.write("\n" + render.spend_table(spend(reader, by, period), screen))
+        errors = estimate_errors(reader, period)
+        sys.stdout.write("\n" + render.estimates_table(errors, period, screen))
+    where = f"--home {folder}" if "COSTSPAN_HOME" not in os.environ else ""
+    console.print(
+        f"""
+Priced as {PRICED_AS}: a bill you would have had, not one you have.
+The ledger lies in {home.path}. Type next:
+
+  costspan calls {where}
+  costspan report --by tag:step {where}
+  costspan report --by hour --format csv {where}
+
+and in your own program:  client = costspan.wrap(openai.OpenAI())""",
+        highlight=False,
+    )
 
 
 if __name__ == "__main__":

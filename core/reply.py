@@ -207,7 +207,7 @@ class Reply(Shape):
         cost, estimate: What the call cost and was estimated to cost, where it was metered.
     """
 
-    _own: ClassVar[frozenset[str]] = frozenset(
+    _own = frozenset(
         (
             "meters",
             "provider",

@@ -88,6 +88,8 @@ def _recognise(payload: JSON, provider: str) -> Profile | None:
 
 
 def _known_fields(profile: Profile, payload: JSON) -> int:
+    if profile.camel_case:
+        payload = _camelised(payload)
     return sum(any(path.find(payload, None) for path in ways) for ways in profile.paths)
 
 

@@ -1,7 +1,7 @@
 """Attach point two: the body of an HTTP response that has not been read yet.
 
-The byte stream of the response is replaced by one that hands on every byte as it comes and feeds a
-push decoder. The user's own stream object stays what it is, whichever of its many ways they read it.
+The byte stream of the response is replaced by one that hands on every byte as it comes and feeds
+a push decoder. The user's own stream object stays what it is, in whichever way it is read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class BodyReader:
         self.call = call
         self._decoder = decoder_for(headers.get("content-type", ""))
         encoding = headers.get("content-encoding", "").lower()
-        self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB) if encoding in ("gzip", "deflate") else None
+        self._inflate = (
+            zlib.decompressobj(_GZIP_OR_ZLIB) if encoding in ("gzip", "deflate") else None
+        )
         # Brotli and zstandard bodies pass unread: their usage is estimated.
         self._readable = encoding in ("", "identity", "gzip", "deflate")
 
@@ -112,14 +114,16 @@ def watch_body(call: LiveCall, response: Any) -> None:
     if module is None:
         call.end("value")
         return
-    reader = BodyReader(call, response.headers)
-    response.stream = _tee_class(module, type(inner))(inner, reader)
+    kind: type = type(inner)
+    response.stream = _tee_class(module, kind)(inner, BodyReader(call, response.headers))
 
 
 def _module_of(stream: object) -> ModuleType | None:
     for name in _HTTP_MODULES:
         module = sys.modules.get(name)
-        if module is not None and isinstance(stream, (module.SyncByteStream, module.AsyncByteStream)):
+        if module is not None and isinstance(
+            stream, (module.SyncByteStream, module.AsyncByteStream)
+        ):
             return module
     return None
 

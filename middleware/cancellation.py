@@ -8,7 +8,7 @@ _BY_NAME = frozenset({"CancelledError", "Cancelled"})
 
 
 def is_cancellation(error: BaseException) -> bool:
-    """Whether an exception is a cancellation: of asyncio, trio, futures, or the interpreter's own."""
+    """Whether an exception is a cancellation: of asyncio, trio, futures or the interpreter."""
     return isinstance(error, _BUILT_IN) or any(
         kind.__name__ in _BY_NAME for kind in type(error).__mro__
     )

@@ -47,15 +47,14 @@ def reply_fields(value: object) -> dict[str, object] | None:
         value: A mapping or an object with attributes; anything else has no fields.
 
     Returns:
-        The fields with nested objects turned into dicts, or None.
+        The fields with nested objects turned into dicts, or None. A dict is wire JSON already and
+        comes back as it is.
     """
     if isinstance(value, dict):
-        fields: Mapping[str, object] = value
-    else:
-        found = _attributes(value)
-        if found is None:
-            return None
-        fields = found
+        return value
+    fields = _attributes(value)
+    if fields is None:
+        return None
     return {key: _plain(fields[key], _MAX_DEPTH) for key in _TOP & fields.keys()}
 
 

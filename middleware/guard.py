@@ -25,7 +25,9 @@ class Guard:
         self.failures: dict[str, int] = {}
         self._logged: set[tuple[str, type[BaseException]]] = set()
 
-    def run(self, step: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+    def run(
+        self, step: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R | None:
         """Call ``function``; on any failure of it return None instead of raising.
 
         Args:

@@ -1,4 +1,4 @@
-"""The process's own events: a forked child forgets its parent's calls, an exit ends the open ones."""
+"""Fork and exit: a child forgets its parent's calls, an exit ends the open ones."""
 
 from __future__ import annotations
 

@@ -166,7 +166,9 @@ class LiveCall:
         """The stream outlives the function: let the Meter end it at interpreter exit if need be."""
         self._meter.keep_open(self)
 
-    def guarded(self, step: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+    def guarded(
+        self, step: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R | None:
         """Run a step of ours under the Meter's guard: None instead of an exception."""
         return self._meter.guard.run(step, function, *args, **kwargs)
 

@@ -12,12 +12,11 @@ from threading import get_ident
 from typing import Any
 
 from costspan.core.naming import canonical_api, canonical_provider
-
 from costspan.middleware.drainer import Drainer
 from costspan.middleware.guard import Guard
 from costspan.middleware.lifecycle import follow_process
 from costspan.middleware.live import Ending, LiveCall
-from costspan.middleware.record import Exporter
+from costspan.middleware.record import Activating, Exporter
 from costspan.middleware.request import AskedCall, from_arguments
 from costspan.middleware.settle import Alias, parse_aliases, settle
 from costspan.middleware.tags import check_tags, current_tags
@@ -63,7 +62,7 @@ class Meter:
         self.clock = clock
         self.guard = Guard()
         self._catalogue = catalogue
-        self._attaching = [e for e in self.exporters if hasattr(e, "attach")]
+        self._attaching = [e for e in self.exporters if isinstance(e, Activating)]
         self._deferred: deque[tuple[LiveCall, Ending]] = deque()
         self._busy: set[int] = set()
         self._streams: weakref.WeakSet[LiveCall] = weakref.WeakSet()
@@ -133,14 +132,14 @@ class Meter:
         at = datetime.fromtimestamp(self.clock() / 1e9, UTC)
         return self._estimate_of(asked, at=at, wait=True)
 
-    def attach(self, call: LiveCall) -> list[tuple[Exporter, object]]:
+    def attach(self, call: LiveCall) -> list[tuple[Activating, object]]:
         """Make the exporters' spans current while the user's call runs."""
-        return [(e, self.guard.run("attach", e.attach, call)) for e in self._attaching]  # type: ignore[attr-defined]  # only those that have it
+        return [(e, self.guard.run("attach", e.attach, call)) for e in self._attaching]
 
-    def detach(self, tokens: list[tuple[Exporter, object]]) -> None:
+    def detach(self, tokens: list[tuple[Activating, object]]) -> None:
         """Undo `attach`, in the same context."""
         for exporter, token in reversed(tokens):
-            self.guard.run("detach", exporter.detach, token)  # type: ignore[attr-defined]  # as above
+            self.guard.run("detach", exporter.detach, token)
 
     def keep_open(self, call: LiveCall) -> None:
         """Remember a call whose stream outlives the function, to end it at interpreter exit."""

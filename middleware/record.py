@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 from costspan.core.types import Usage
@@ -94,8 +94,8 @@ class Call:
         tags: The user's tags at the start of the call.
         estimate: What was said before it ran.
         session_id, unit_id: The user's conversation and the thing worked on (ticket, pull request).
-        trace_id, span_id, root_span_id: Lower-case hex, as OpenTelemetry prints them; None if no
-            span is recording.
+        trace_id, span_id, root_span_id: Lower-case hex, as OpenTelemetry prints them; None where
+            no OpenTelemetry SDK is set up.
         billing_mode: ``metered``, or ``plan`` for calls that a flat subscription pays.
         amount_kind: ``tokens``, or ``other`` for amounts that no token count explains.
         request_params: Sampling parameters and the like for the span; no content.
@@ -160,21 +160,42 @@ class OpenCall(Protocol):
     """
 
     call_id: UUID
-    operation: str
-    provider: str
-    api: str
-    model: str
-    endpoint: str | None
-    port: int | None
     started_at: datetime
     streaming: bool
     tags: Mapping[str, str]
     estimate: Estimate | None
-    request_params: Mapping[str, object]
     trace_id: str | None
     span_id: str | None
     root_span_id: str | None
     state: dict[str, Any]
+
+    @property
+    def operation(self) -> str:
+        """OpenTelemetry's name of the operation."""
+
+    @property
+    def provider(self) -> str:
+        """Canonical provider id."""
+
+    @property
+    def api(self) -> str:
+        """Canonical api name."""
+
+    @property
+    def model(self) -> str:
+        """The model that was asked for, without a routing prefix."""
+
+    @property
+    def endpoint(self) -> str | None:
+        """Host of the server, if known."""
+
+    @property
+    def port(self) -> int | None:
+        """Port of the server, if known."""
+
+    @property
+    def request_params(self) -> Mapping[str, object]:
+        """Sampling parameters and the like; no content."""
 
 
 class Exporter(Protocol):
@@ -197,6 +218,7 @@ class Exporter(Protocol):
         """Release what is held. Calls after it are ignored."""
 
 
+@runtime_checkable
 class Activating(Protocol):
     """An exporter that makes something current while the user's call runs (a span)."""
 

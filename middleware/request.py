@@ -19,7 +19,7 @@ OPERATIONS: Mapping[str, str] = {
 
 UNKNOWN_PROVIDER = "unknown"
 
-_PARAMS = (
+_PARAMS = {
     "temperature",
     "top_p",
     "top_k",
@@ -34,8 +34,8 @@ _PARAMS = (
     "previous_response_id",
     "dimensions",
     "encoding_format",
-)
-_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+}
+_MAX_TOKENS = {"max_tokens", "max_completion_tokens", "max_output_tokens"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +146,27 @@ def _provider_of_model(model: str) -> str | None:
 
 def _params(body: Mapping[str, Any]) -> dict[str, object]:
     params: dict[str, object] = {}
-    for name in _PARAMS:
-        value = body.get(name)
+    for name in body.keys() & _PARAMS:
+        value = body[name]
         if isinstance(value, (str, int, float)) or (
             isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
         ):
             params[name] = value
-    for name in _MAX_TOKENS:
-        if isinstance(body.get(name), int):
+    for name in body.keys() & _MAX_TOKENS:
+        if isinstance(body[name], int):
             params["max_tokens"] = body[name]
-    shape = body.get("response_format")
-    if isinstance(shape, Mapping):
-        params["output_type"] = "json" if "json" in _text(shape.get("type")) else "text"
+    effort = _inner(body, "reasoning", "effort")
+    if effort:
+        params["reasoning_effort"] = effort
+    shape = _inner(body, "response_format", "type")
+    if shape:
+        params["output_type"] = "json" if "json" in shape else "text"
     return params
+
+
+def _inner(body: Mapping[str, Any], name: str, key: str) -> str:
+    found = body.get(name)
+    return _text(found.get(key)) if isinstance(found, Mapping) else ""
 
 
 def _context(body: Mapping[str, Any]) -> dict[str, object]:

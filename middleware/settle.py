@@ -1,4 +1,4 @@
-"""From what was seen to the frozen record: usage, cost, status. Pure but for the given catalogue."""
+"""From what was seen to the frozen record: usage, cost, status."""
 
 from __future__ import annotations
 

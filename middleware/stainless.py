@@ -24,13 +24,15 @@ _PROVIDER_OF_SDK = {"anthropic": "anthropic", "groq": "groq"}
 
 def is_stainless_client(target: object) -> bool:
     """Whether an object is a client of this family, by what it can do."""
-    return not inspect.isclass(target) and all(
-        callable(getattr(target, name, None)) for name in ("request", "post", "copy")
-    ) and hasattr(target, "base_url")
+    return (
+        not inspect.isclass(target)
+        and all(callable(getattr(target, name, None)) for name in ("request", "post", "copy"))
+        and hasattr(target, "base_url")
+    )
 
 
 def wrap_stainless_client(client: T, meter: MeterSource) -> T:
-    """Watch a client in place; copies made of it by ``copy`` and ``with_options`` are watched too."""
+    """Watch a client in place, and the copies that ``copy`` and ``with_options`` make of it."""
     target: Any = client
     target.request = watch_function(target.request, meter, functools.partial(_read, target))
     for name in ("copy", "with_options"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from costspan.middleware.live import LiveCall, running
 from costspan.middleware.meter import Meter
-from costspan.middleware.record import Exporter
+from costspan.middleware.record import Activating
 from costspan.middleware.request import AskedCall
 
 
@@ -41,7 +41,7 @@ class Watching:
         asked = meter.guard.run("read the request", read, args, kwargs)
         self.call: LiveCall | None = None if asked is None else meter.begin(asked)
         self._token: Token[LiveCall | None] | None = None
-        self._spans: list[tuple[Exporter, object]] = []
+        self._spans: list[tuple[Activating, object]] = []
 
     @classmethod
     def resumed(cls, meter: Meter, call: LiveCall) -> Watching:

@@ -15,6 +15,7 @@ from costspan.pricing.rows import (
     Alias,
     Multiplier,
     Price,
+    Provenance,
     Table,
     matches,
     multiplier,
@@ -159,6 +160,13 @@ class Shelf:
                 "",
             ),
         )
+
+    def provenance(self, row_id: str) -> Provenance | None:
+        """Find what vouches for a price row; reads the sources only now."""
+        for row in read_all(self._folder / "provenance.csv"):
+            if row_id in row["ids"].split(" "):
+                return Provenance(row["evidence"], row["source"], row["note"])
+        return None
 
     def output_limit(self, provider: str, model: str) -> int | None:
         """Give the most tokens that a model can generate; None when that is not known."""

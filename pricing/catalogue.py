@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 
 from costspan.core.naming import canonical_provider
-from costspan.core.types import JSON, Served, Usage
+from costspan.core.types import JSON, Quantity, Served, Usage
 from costspan.core.usage import read_usage
 from costspan.pricing.books import Shelf
 from costspan.pricing.fees import billed, is_optional
+from costspan.pricing.itemise import itemise, own_key, result
 from costspan.pricing.plans import Plan
-from costspan.pricing.rates import EXACT, PICODOLLAR, Book
-from costspan.pricing.rows import BEGINNING, END
+from costspan.pricing.rates import EXACT, Book
+from costspan.pricing.rows import BEGINNING, END, Provenance
 from costspan.pricing.situation import Context, situation
-from costspan.pricing.types import Cost, CostLine, CostStatus
+from costspan.pricing.types import Cost
 
 _NOTHING_SERVED = Served()
 _MOST_PLANS = 4096
@@ -86,10 +88,57 @@ class Catalogue:
         start = started_at or at
         plan = self._plan(provider, model, response_model, served, context, start, at)
         if usage is None:
-            return self._result(plan, provider, None, "unpriced")
+            return result(plan, self.version, None, "unpriced")
         if served.upstream_usd is not None:
-            return self._own_key(plan, provider, served, at)
-        return self._itemise(plan, provider, usage, start, at, context)
+            factors = self._shelf.factors(plan.provider, "reported.upstream", at)
+            return own_key(plan, self.version, served, factors)
+        return itemise(plan, self.version, usage, start, at, context)
+
+    def quote(
+        self,
+        cases: Iterable[Mapping[str, Quantity]],
+        *,
+        provider: str,
+        model: str,
+        at: datetime,
+        context: Context | None = None,
+    ) -> list[Decimal] | None:
+        """Price several sets of buckets of one call that has not run yet.
+
+        Args:
+            cases: Quantity per meter.
+            provider, model, at, context: As for `cost`.
+
+        Returns:
+            US dollars of each case; None when the model, or a meter of a case, has no price.
+        """
+        plan = self._plan(provider, model, None, _NOTHING_SERVED, context, at, at)
+        book = plan.book
+        if book is None or plan.situation.tier == "provisioned":
+            return None
+        totals = []
+        for buckets in cases:
+            rates = plan.only or plan.rate_set(buckets, at, at)
+            total = Decimal(0)
+            for meter, quantity in billed(book, buckets, {}, at, context).items():
+                rate = rates.rate(meter)
+                if rate is not None:
+                    total = EXACT.add(total, rate.amount(quantity))
+                elif quantity and not is_optional(meter):
+                    return None
+            totals.append(Decimal(0) if plan.situation.free else total)
+        return totals
+
+    def provenance(self, row_id: str) -> Provenance | None:
+        """Give the source of a price row, by the id that stands in a cost's line.
+
+        Args:
+            row_id: `CostLine.row`.
+
+        Returns:
+            Evidence grade, source and note; None for an id that this catalogue does not have.
+        """
+        return self._shelf.provenance(row_id)
 
     def output_limit(self, *, provider: str, model: str, at: datetime) -> int | None:
         """Give the most tokens that a model can generate; None when that is not known."""
@@ -154,116 +203,7 @@ class Catalogue:
                     chosen = book
                     break
         here = situation(provider, model, served, context)
-        return Plan(chosen, here, (since, until), at)
-
-    def _itemise(
-        self,
-        plan: Plan,
-        provider: str,
-        usage: Usage,
-        started_at: datetime,
-        at: datetime,
-        context: Context | None,
-    ) -> Cost:
-        """Price every bucket and fee by the plan's rates."""
-        book = plan.book
-        reported = usage.served.reported_usd
-        if book is None or plan.situation.tier == "provisioned":
-            return self._result(plan, provider, None, "unpriced", reported=reported)
-        if plan.situation.free:
-            return self._result(plan, provider, Decimal(0), "free", reported=reported)
-        rates = plan.only or plan.rate_set(usage, at, started_at)
-        lines: list[CostLine] = []
-        missing: list[str] = []
-        total = Decimal(0)
-        for meter, quantity in billed(book, usage, at, context).items():
-            if not quantity:
-                continue
-            rate = rates.rate(meter)
-            if rate is None:
-                if not is_optional(meter):
-                    missing.append(meter)
-                continue
-            row, amount = rate.row, rate.amount(quantity)
-            total = EXACT.add(total, amount)
-            lines.append(
-                CostLine(meter, quantity, row.rate_usd, row.per, rate.factors, amount, row.id)
-            )
-        return self._judge(plan, provider, lines, missing, total, reported)
-
-    def _judge(
-        self,
-        plan: Plan,
-        provider: str,
-        lines: list[CostLine],
-        missing: list[str],
-        total: Decimal,
-        reported: Decimal | None,
-    ) -> Cost:
-        """Say how far the computed total can be trusted."""
-        status: CostStatus = "priced"
-        computed: Decimal | None = total
-        if missing:
-            status, computed = ("partial", total) if lines else ("unpriced", None)
-        elif not total and lines and not any(line.rate_usd for line in lines):
-            status = "free"
-        return self._result(
-            plan,
-            provider,
-            computed,
-            status,
-            lines=tuple(lines),
-            reported=reported,
-            unpriced_meters=tuple(missing),
-        )
-
-    def _own_key(self, plan: Plan, provider: str, served: Served, at: datetime) -> Cost:
-        """Price a gateway's fee on what the vendor bills to the caller's own key."""
-        upstream = served.upstream_usd
-        assert upstream is not None
-        owner = canonical_provider(provider)
-        factors = self._shelf.factors(owner, "reported.upstream", at)
-        if not factors:
-            return self._result(plan, provider, None, "unpriced", reported=served.reported_usd)
-        amount = upstream
-        for one in factors:
-            amount = EXACT.multiply(amount, one.factor)
-        amount = EXACT.quantize(amount, PICODOLLAR)
-        applied = tuple((one.id, one.factor) for one in factors)
-        line = CostLine(
-            "reported.upstream", upstream, Decimal(1), 1, applied, amount, factors[0].id
-        )
-        return self._judge(plan, provider, [line], [], amount, served.reported_usd)
-
-    def _result(
-        self,
-        plan: Plan,
-        provider: str,
-        computed: Decimal | None,
-        status: CostStatus,
-        lines: tuple[CostLine, ...] = (),
-        reported: Decimal | None = None,
-        unpriced_meters: tuple[str, ...] = (),
-    ) -> Cost:
-        """Put the cost together; the provider's own amount goes before ours."""
-        total, difference = computed, None
-        if reported is not None:
-            total = reported = EXACT.quantize(reported, PICODOLLAR)
-            if computed is not None and status != "partial":
-                difference = EXACT.subtract(reported, computed)
-            status = "reported"
-        book = plan.book
-        return Cost(
-            total,
-            status,
-            lines,
-            reported,
-            difference,
-            unpriced_meters,
-            book.provider if book is not None else canonical_provider(provider),
-            book.model if book is not None else None,
-            self.version,
-        )
+        return Plan(provider, chosen, here, (since, until), at)
 
 
 @cache

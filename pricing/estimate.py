@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from costspan.core.naming import canonical_api
-from costspan.core.types import Usage
 from costspan.pricing.catalogue import Catalogue
-from costspan.pricing.content import Content, read_content
+from costspan.pricing.content import read_content
 from costspan.pricing.families import Confidence, Family, family_of, token_rules
+from costspan.pricing.parts import Content, field_of
 from costspan.pricing.tokens import Counter, counter_for
 from costspan.pricing.types import Estimate, Interval
 
@@ -52,7 +52,7 @@ def estimate_request(
     counter = counter or counter_for(family.vocabulary, wait=wait)
     api = canonical_api(api)
     confidence = _confidence(family, content, counter)
-    tokens = _prompt_tokens(family, content, counter, plain=api in _PLAIN_TEXT)
+    tokens = _prompt_tokens(family, content, counter, api)
     margin = token_rules().margins[confidence]
     prompt = Interval(math.floor(tokens * (1 - margin)), tokens, math.ceil(tokens * (1 + margin)))
     assumptions: dict[str, str] = {}
@@ -66,25 +66,34 @@ _PLAIN_TEXT = ("embeddings", "completions", "rerank")
 """Apis that add nothing around their texts (71 of 71 recorded embeddings exact, 2026-11)."""
 
 
-def _prompt_tokens(family: Family, content: Content, counter: Counter, *, plain: bool) -> int:
+def _prompt_tokens(family: Family, content: Content, counter: Counter, api: str) -> int:
     """Count the prompt by the family's rules."""
     count = counter.count
     text = sum([count(one) for one in content.texts])
-    if plain:
-        return math.ceil(text * family.factor)
+    if api in _PLAIN_TEXT:
+        return math.ceil(text * family.factor) + content.token_ids
     for name, repeats_role in content.names:
         text += 1 if repeats_role else 1 + count(name)
     total = text * family.factor + family.base + family.per_tool_call * content.tool_calls
     if content.messages:
         first = family.per_message if family.first_message is None else family.first_message
         total += first + family.per_message * (content.messages - 1)
+    total += family.thinking * content.thinking + family.schema_base * content.schema
     if content.tools:
-        definitions = sum(count(tool) for tool in content.tools)
-        total += family.tools_base + family.per_tool * len(content.tools)
-        total += definitions * family.tools_factor
+        total += _tools(family, content, counter, api)
     rules = token_rules()
     total += family.image * content.images + rules.audio * content.audios
     return math.ceil(total + rules.file * content.files)
+
+
+def _tools(family: Family, content: Content, counter: Counter, api: str) -> float:
+    """Count the tools by their JSON, which each provider renders in its own way."""
+    base = family.tools_base
+    if api == "responses" and family.tools_base_responses is not None:
+        base = family.tools_base_responses
+    definitions = sum([counter.count(tool) for tool in content.tools])
+    rendered = family.per_tool * len(content.tools) + definitions * family.tools_factor
+    return base + max(rendered, 0)
 
 
 def _confidence(family: Family, content: Content, counter: Counter) -> Confidence:
@@ -112,8 +121,7 @@ def _answer_tokens(
     if limit is None:
         for key in ("generationConfig", "generation_config", "config", "inferenceConfig"):
             inner = body.get(key)
-            if isinstance(inner, Mapping):
-                limit = limit or _whole(inner, "maxOutputTokens", "max_output_tokens", "maxTokens")
+            limit = limit or _whole(inner, "maxOutputTokens", "max_output_tokens", "maxTokens")
     if limit is None:
         limit = catalogue.output_limit(provider=provider, model=model, at=at)
         assumptions["output"] = "model limit"
@@ -125,9 +133,9 @@ def _answer_tokens(
     return Interval(1, likely * answers, limit * answers)
 
 
-def _whole(body: Mapping[str, object], *keys: str) -> int | None:
+def _whole(source: object, *keys: str) -> int | None:
     for key in keys:
-        value = body.get(key)
+        value = field_of(source, key)
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 10**9:
             return value
     return None
@@ -155,23 +163,20 @@ def _cost(
     assumptions["cache"] = "all-hit low, all-miss high" if cacheable else "none"
     context = {key: body[key] for key in _PRICED_KEYS if isinstance(body.get(key), str)}
     assumptions["tier"] = str(context.get("service_tier", "standard"))
-    amounts = [
-        catalogue.cost(
-            provider=provider,
-            model=model,
-            usage=Usage({meter: tokens, "tokens.out.text": generated}, source="estimated"),
-            at=at,
-            context=context,
-        ).total
-        for meter, tokens, generated in (
-            (best, prompt.low, answer.low),
-            ("tokens.in.text", prompt.likely, answer.likely),
-            (worst, prompt.high, answer.high),
-        )
-    ]
-    low, likely, high = amounts
-    if low is None or likely is None or high is None:
+    amounts = catalogue.quote(
+        (
+            {best: prompt.low, "tokens.out.text": answer.low},
+            {"tokens.in.text": prompt.likely, "tokens.out.text": answer.likely},
+            {worst: prompt.high, "tokens.out.text": answer.high},
+        ),
+        provider=provider,
+        model=model,
+        at=at,
+        context=context,
+    )
+    if amounts is None:
         return None
+    low, likely, high = amounts
     return Interval(min(low, likely), likely, max(likely, high))
 
 

@@ -31,6 +31,9 @@ class Family:
         per_tool_call: Tokens around a tool call in the history.
         tools_base: Tokens once any tool is defined.
         per_tool: Tokens around each tool.
+        tools_base_responses: The same on the Responses api, where it differs.
+        thinking: Tokens once extended thinking is on.
+        schema_base: Tokens around an output schema.
         tools_factor: Tokens per vocabulary token of the tools' JSON.
     """
 
@@ -46,7 +49,10 @@ class Family:
     first_message: int | None = None
     per_tool_call: int = 0
     tools_base: int = 0
+    tools_base_responses: int | None = None
     per_tool: int = 0
+    thinking: int = 0
+    schema_base: int = 0
     tools_factor: float = 1.0
 
     def holds(self, model: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from costspan.core.paths import quantity
-from costspan.core.types import Quantity, Usage
+from costspan.core.types import Quantity
 from costspan.pricing.rates import Book
 from costspan.pricing.situation import Context
 
@@ -26,29 +26,34 @@ _TOOL_FEES = {
 
 
 def billed(
-    book: Book, usage: Usage, at: datetime, context: Context | None
+    book: Book,
+    buckets: Mapping[str, Quantity],
+    reported: Mapping[str, Quantity],
+    at: datetime,
+    context: Context | None,
 ) -> Mapping[str, Quantity]:
     """Give the quantity of every meter that a request is billed for.
 
     Args:
         book: The model's rows.
-        usage: What the response reported.
+        buckets: What it used.
+        reported: The fees that the response reported.
         at: When it completed.
         context: What only the caller knows.
     """
-    if not usage.fees and not context and not book.request_fee and not book.minimums:
-        return usage.buckets
-    fees = _reported_and_told(book, usage, context)
+    if not reported and not context and not book.request_fee and not book.minimums:
+        return buckets
+    fees = _reported_and_told(book, reported, context)
     _implied(book, fees, context)
     _grounding(book, fees, at)
-    buckets = dict(usage.buckets)
+    quantities = dict(buckets)
     for fee, (meter, tokens, start, end) in book.fixed_tokens.items():
         if fees.get(fee) and start <= at < end:
-            buckets[meter] = buckets.get(meter, 0) + fees[fee] * tokens
+            quantities[meter] = quantities.get(meter, 0) + fees[fee] * tokens
     for meter, least in book.minimums.items():
-        if buckets.get(meter):
-            buckets[meter] = max(buckets[meter], least)
-    return {**buckets, **fees}
+        if quantities.get(meter):
+            quantities[meter] = max(quantities[meter], least)
+    return {**quantities, **fees}
 
 
 def is_optional(meter: str) -> bool:
@@ -56,17 +61,19 @@ def is_optional(meter: str) -> bool:
     return meter.startswith("fee.request")
 
 
-def _reported_and_told(book: Book, usage: Usage, context: Context | None) -> dict[str, Quantity]:
+def _reported_and_told(
+    book: Book, reported: Mapping[str, Quantity], context: Context | None
+) -> dict[str, Quantity]:
     """Take the response's fees; what it does not list, take from the caller."""
-    fees = {meter: count for meter, count in usage.fees.items() if count}
+    fees = {meter: count for meter, count in reported.items() if count}
     told = context.get("tool_calls") if context else None
     if context is None or not isinstance(told, Mapping):
         return fees
-    reported = {_family(meter) for meter in fees}
+    listed = {_family(meter) for meter in fees}
     for tool, value in told.items():
         count = quantity(value)
         meter = _meter_of(tool, context) if isinstance(tool, str) else ""
-        if count and meter and _family(meter) not in reported and _is_priced(book, meter):
+        if count and meter and _family(meter) not in listed and _is_priced(book, meter):
             fees[meter] = fees.get(meter, 0) + count
     return fees
 

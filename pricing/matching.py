@@ -51,6 +51,8 @@ def _spellings(provider: str, name: str) -> Iterator[str]:
     if provider == "aws":
         name = _BEDROCK_PROFILE.sub("", name, count=1)
         yield name
+        if name.startswith("claude-"):  # as the body of an InvokeModel answer spells it
+            yield from (f"anthropic.{name}-v1:0", f"anthropic.{name}-v1", f"anthropic.{name}")
     if name.startswith("ft:"):
         name = ":".join(name.split(":")[:2])
         yield name

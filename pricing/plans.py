@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from datetime import datetime
 
-from costspan.core.types import Usage
+from costspan.core.types import Quantity
 from costspan.pricing.rates import Book, Circumstance, RateSet
 from costspan.pricing.rows import BEGINNING, END
 from costspan.pricing.situation import Situation
@@ -17,6 +18,7 @@ class Plan:
     """What is settled for a kind of call over a period, so that it is settled once.
 
     Attributes:
+        provider: Canonical provider id of the call.
         book: The model's rows; None when the model is unknown.
         situation: Tier, place, deployment, speed.
         alias_start, alias_end: Within it the names mean the same.
@@ -25,15 +27,27 @@ class Plan:
         only: The rate set when none of that can matter: the common case.
     """
 
-    __slots__ = ("alias_end", "alias_start", "book", "end", "only", "rates", "situation", "start")
+    __slots__ = (
+        "alias_end",
+        "alias_start",
+        "book",
+        "end",
+        "only",
+        "provider",
+        "rates",
+        "situation",
+        "start",
+    )
 
     def __init__(
         self,
+        provider: str,
         book: Book | None,
         situation: Situation,
         names: tuple[datetime, datetime],
         at: datetime,
     ) -> None:
+        self.provider = provider
         self.book = book
         self.situation = situation
         self.alias_start, self.alias_end = names
@@ -43,14 +57,16 @@ class Plan:
         self.rates: dict[tuple[int, bool, frozenset[str]], RateSet] = {}
         self.only: RateSet | None = None
 
-    def rate_set(self, usage: Usage, at: datetime, started_at: datetime) -> RateSet:
+    def rate_set(
+        self, buckets: Mapping[str, Quantity], at: datetime, started_at: datetime
+    ) -> RateSet:
         """Choose the rates for one call."""
         book = self.book
         assert book is not None
         if self.only is not None:
             return self.only
-        prompt = sum([q for meter, q in usage.buckets.items() if meter[:10] == "tokens.in."])
-        thought = book.by_thought and bool(usage.buckets.get("tokens.out.reasoning"))
+        prompt = sum([q for meter, q in buckets.items() if meter[:10] == "tokens.in."])
+        thought = book.by_thought and bool(buckets.get("tokens.out.reasoning"))
         open_now = _NO_SCHEDULE
         if book.schedules:
             open_now = frozenset(

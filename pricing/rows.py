@@ -84,6 +84,22 @@ class Multiplier:
         return value is not None and (value in self.values) is not self.negated
 
 
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What vouches for a price.
+
+    Attributes:
+        evidence: ``billed``, ``provider-page``, ``announcement``, ``secondary`` or the map that it
+            was imported from (``imported-litellm``, ``imported-genai-prices``).
+        source: The page or repository that says so.
+        note: What to know about it.
+    """
+
+    evidence: str
+    source: str
+    note: str
+
+
 class Table:
     """A sorted CSV file that is searched as text and parsed row by row.
 

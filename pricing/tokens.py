@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Protocol
 
@@ -70,8 +71,8 @@ def _pieces(text: str) -> list[str]:
 class HeuristicCounter:
     """Counts by characters per token of each script, for the time before a vocabulary is loaded.
 
-    The constants are medians of o200k_base, measured in November 2026 on the texts of recorded
-    requests (Latin, mixed prose and JSON) and on software translations (other scripts).
+    The constants are medians over o200k_base, measured in November 2026: ASCII on 1,700 texts and
+    tool definitions of recorded requests, the scripts on the translated messages of Vim 9.0.
     """
 
     basis = "heuristic"
@@ -79,24 +80,26 @@ class HeuristicCounter:
     def count(self, text: str) -> int:
         """Give a rough number of tokens; at least 1 for a text that is not empty."""
         if text.isascii():
-            return -(-len(text) * 10 // 43)
+            return math.ceil(len(text) / _ASCII)
         tokens = 0.0
         rest = len(text)
         for pattern, characters in _SCRIPTS:
             found = sum(map(len, pattern.findall(text)))
             tokens += found / characters
             rest -= found
-        return max(1, round(tokens + rest / 4.3))
+        return math.ceil(tokens + rest / _OTHER)
 
 
+_ASCII = 4.5
+_OTHER = 0.6  # accented letters, symbols, emoji: in German or Polish they split their words
 _SCRIPTS = (
-    (re.compile("[\u3040-\u30ff]+"), 1.6),  # Japanese kana
-    (re.compile("[\u3400-\u9fff\uf900-\ufaff]+"), 1.4),  # Han
-    (re.compile("[\uac00-\ud7af]+"), 1.7),  # Hangul
-    (re.compile("[\u0400-\u04ff]+"), 3.5),  # Cyrillic
-    (re.compile("[\u0590-\u06ff]+"), 3.0),  # Hebrew, Arabic
-    (re.compile("[\u0900-\u0dff]+"), 2.8),  # Indic scripts
-    (re.compile("[\U0001f000-\U0001faff]+"), 0.6),  # Emoji
+    (re.compile("[\x00-\x7f]+"), _ASCII),
+    (re.compile("[\u0370-\u058f]+"), 2.5),  # Greek, Cyrillic, Armenian
+    (re.compile("[\u0590-\u08ff]+"), 2.2),  # Hebrew, Arabic
+    (re.compile("[\u0900-\u109f]+"), 2.2),  # Indic, Thai, Burmese
+    (re.compile("[\u3040-\u30ff]+"), 1.0),  # Japanese kana
+    (re.compile("[\u3400-\u9fff\uf900-\ufaff]+"), 0.95),  # Han
+    (re.compile("[\uac00-\ud7af]+"), 1.2),  # Hangul
 )
 
 HEURISTIC = HeuristicCounter()

@@ -57,7 +57,7 @@ def _spend_columns(report: SpendReport, screen: Screen) -> list[Column]:
             "left",
             short=[*(_bar(share, SHORT_BAR_WIDTH, screen) for share in shares), ""],
             drop=5,
-            style="cyan",
+            style="bar",
         ),
         Column("unpriced", [f"{n:,} !" if n else "0" for n in unpriced], warn=warn),
     ]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from decimal import Decimal
+from typing import Any
 
 from costspan.reports.keys import Key, parse_key
 from costspan.reports.period import ALL_TIME, Period
 from costspan.reports.query import Reader, bundled_sql, fetch
-
-_ALL = Key("total", "NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +83,22 @@ def spend(
         ReportError: There is no such key.
     """
     key = parse_key(by, zone)
-    rows = _rows(reader, key, period)
-    if key.kind == "name":
-        rows.sort(key=_dearest_first)
-    total = _rows(reader, _ALL, period)
-    return SpendReport(by, key.name, period, tuple(rows), total[0] if total else SpendRow(None))
-
-
-def _rows(reader: Reader, key: Key, period: Period) -> list[SpendRow]:
     sql = bundled_sql("spend").format(
         bucket=key.bucket, key=key.key, per_request=str(key.per_request).lower()
     )
-    rows = fetch(reader, sql, {**period.bounds(), **key.parameters})
+    found = fetch(reader, sql, {**period.bounds(), **key.parameters})
     # By the value, not by its label: local hours are not in order when clocks go back.
-    rows.sort(key=lambda row: str(row["key"]))
-    return [SpendRow(**{**row, "key": key.label(row["key"])}) for row in rows]
+    found.sort(key=lambda row: str(row["key"]))
+    total = next((_row(row, key) for row in found if row["is_total"]), SpendRow(None))
+    rows = [_row(row, key) for row in found if not row["is_total"]]
+    if key.kind == "name":
+        rows.sort(key=_dearest_first)
+    return SpendReport(by, key.name, period, tuple(rows), total)
+
+
+def _row(row: dict[str, Any], key: Key) -> SpendRow:
+    facts = {name: value for name, value in row.items() if name not in ("key", "is_total")}
+    return SpendRow(key.label(row["key"]), **facts)
 
 
 def _dearest_first(row: SpendRow) -> tuple[bool, Decimal, int]:

@@ -1,8 +1,10 @@
 -- Calls, tokens and US dollars per key, and over all, of the calls that started in [$since, $until).
 WITH facts AS (
-    -- A call as a whole, unless its requests are told apart below.
+    -- A call as a whole: it is in the total, and in the rows unless its requests are, below.
     SELECT
         {bucket} AS bucket,
+        request_count = 1 OR NOT {per_request} AS in_rows,
+        true AS in_total,
         status = 'error' AS failed,
         usage_source <> 'provider' AS estimated,
         cost_status = 'partial' AS partly_priced,
@@ -10,12 +12,13 @@ WITH facts AS (
         cost_usd
     FROM calls
     WHERE started_at >= $since AND started_at < $until
-        AND (request_count = 1 OR NOT {per_request})
     UNION ALL
     -- A call that went to several models or providers counts once under each of them, and each of
     -- them gets its own tokens and money.
     SELECT
         {bucket} AS bucket,
+        true AS in_rows,
+        false AS in_total,
         bool_or(status = 'error') AS failed,
         bool_or(usage_source <> 'provider') AS estimated,
         -- A failed attempt of unknown cost does not weaken what is known of the others.
@@ -34,6 +37,8 @@ WITH facts AS (
 buckets AS (
     SELECT
         bucket,
+        in_rows,
+        in_total,
         count(*) AS calls,
         count(*) FILTER (failed) AS errors,
         sum(input_tokens) AS input_tokens,
@@ -47,10 +52,16 @@ buckets AS (
         count(*) FILTER (partly_priced) AS partial_calls,
         count(*) FILTER (estimated) AS estimated_calls
     FROM facts
-    GROUP BY bucket
+    GROUP BY bucket, in_rows, in_total
+),
+shown AS (
+    SELECT false AS is_total, {key} AS key, * FROM buckets WHERE in_rows
+    UNION ALL
+    SELECT true AS is_total, NULL AS key, * FROM buckets WHERE in_total
 )
 SELECT
-    {key} AS key,
+    is_total,
+    key,
     sum(calls) AS calls,
     sum(errors) AS errors,
     sum(input_tokens) AS input_tokens,
@@ -63,5 +74,5 @@ SELECT
     sum(unpriced_errors) AS unpriced_errors,
     sum(partial_calls) AS partial_calls,
     sum(estimated_calls) AS estimated_calls
-FROM buckets
-GROUP BY key
+FROM shown
+GROUP BY is_total, key

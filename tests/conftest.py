@@ -15,6 +15,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Time limits on single examples say how busy the machine is, and nothing about the code.
+settings.register_profile("costspan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("costspan")
 
 
 @dataclass(frozen=True)

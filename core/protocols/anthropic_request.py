@@ -13,6 +13,9 @@ from costspan.core.protocols.anthropic_content import conversation, tool
 from costspan.core.protocols.unsupported import refuse_or_drop
 from costspan.core.request import Request, WireRequest
 
+# The last version that takes temperature, top_p and top_k; 2026-10-21 refuses them
+# (https://platform.claude.com/docs/en/api/versioning). A caller may ask for another one in
+# extra_headers.
 _VERSION = "2023-06-01"
 
 _AS_THEY_ARE = ("temperature", "top_p", "top_k")

@@ -11,7 +11,7 @@ import orjson
 from costspan.exporters.ledger.schema import CALL_COLUMNS, REQUIRED
 
 MAX_LINE_BYTES = 16 << 20
-"""Longer lines are no calls; it is also what DuckDB is told to take at most."""
+"""What DuckDB is told to take at least; where it refuses, longer lines are no calls."""
 
 _TYPES = {name: kind.removesuffix(" NOT NULL") for name, kind in CALL_COLUMNS}
 _BITS = {"SMALLINT": 15, "INTEGER": 31, "BIGINT": 63, "TIMESTAMP": 60}

@@ -18,8 +18,8 @@ from costspan.exporters.ledger.errors import (
 if TYPE_CHECKING:
     import duckdb
 
-_HELD = ("could not set lock", "being used by another process", "different configuration")
-_HELD_HERE = ("already attached", "already open", "in use")
+_HELD_THERE = ("could not set lock", "being used by another process")
+_HELD_HERE = ("different configuration", "file handle conflict")
 _UNWRITABLE = ("permission denied", "read-only file system", "no space left", "disk full")
 _UNWRITABLE_MORE = ("could not write", "not enough space", "quota exceeded")
 
@@ -51,14 +51,14 @@ def connect(
 def is_held(error: Exception) -> bool:
     """Whether an error says that the file is open elsewhere."""
     text = str(error).lower()
-    return any(sign in text for sign in (*_HELD, *_HELD_HERE))
+    return any(sign in text for sign in (*_HELD_THERE, *_HELD_HERE))
 
 
 def held_error(error: Exception, path: Path) -> LedgerHeldError:
     """Name the program that has the ledger open for writing, and what to do."""
     found = re.search(r"PID (\d+)", str(error))
     pid = int(found[1]) if found else None
-    if found is None and "different configuration" in str(error):
+    if any(sign in str(error).lower() for sign in _HELD_HERE):
         pid = os.getpid()
     command = _command(pid) if pid else None
     if pid and command:

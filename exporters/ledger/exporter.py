@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from costspan.exporters.home import Home, resolve_home
@@ -45,13 +44,15 @@ class LedgerExporter:
     signal handlers and finalisers.
     """
 
-    def __init__(self, home: Home | None = None) -> None:
+    def __init__(self, home: Home | None = None, *, sdk_version: str | None = None) -> None:
         """Do no I/O: the folder is made when the first call ends.
 
         Args:
             home: Where the ledger lives; None for the folder of `resolve_home`.
+            sdk_version: The version of costspan, to be noted with each call.
         """
         self._writer = Writer(home or resolve_home(), record_version=RECORD_VERSION)
+        self._sdk_version = sdk_version
         self._origin: Mapping[str, object] = {}
 
     def start(self, call: OpenCall) -> None:
@@ -60,8 +61,10 @@ class LedgerExporter:
     def finish(self, call: OpenCall, record: Call) -> None:
         """Append the record to the spool."""
         origin = self._origin
-        if origin.get("pid") != os.getpid():
-            origin = self._origin = _origin()
+        pid = os.getpid()
+        if origin.get("pid") != pid:  # the first call, or the first in a forked child
+            origin = {"host": host_word(), "pid": pid, "sdk_version": self._sdk_version}
+            self._origin = origin
         self._writer.put(encode(record, origin))
 
     def flush(self, timeout_s: float) -> bool:
@@ -85,10 +88,3 @@ class LedgerExporter:
             with contextlib.suppress(OSError):
                 pending += path.stat().st_size
         return Health(writer.lost, writer.last_error, writer.home, writer.mode, pending)
-
-
-def _origin() -> dict[str, object]:
-    origin: dict[str, object] = {"host": host_word(), "pid": os.getpid()}
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        origin["sdk_version"] = metadata.version("costspan")
-    return origin

@@ -56,20 +56,24 @@ class Losses:
             self._warning = str(error) if isinstance(error, HomeError) else self._explain(error)
 
     def report(self) -> None:
-        """Log what there is to say, and note the count if it has changed.
+        """Log what there is to say, and `note` the count.
 
         To be called without a lock: logging takes locks of its own and runs code of the user.
         """
         warning, self._warning = self._warning, None
         if warning is not None:
             _log.warning("%s", warning)
+        self.note()
+
+    def note(self) -> None:
+        """Keep the count where another process finds it, if it has changed."""
         count = self.count
         if count == self._noted:
             return
         if self._earlier is None:  # an earlier process may have had the same id
             noted = read_losses(self._home.path)
             self._earlier = sum(one.lost for one in noted if one.process == self._process)
-        if self._note(count + self._earlier):
+        if self._write(count + self._earlier):
             self._noted = count
 
     def _explain(self, error: Exception) -> str:
@@ -80,7 +84,7 @@ class Losses:
             f"{ENVIRONMENT}; `costspan doctor` says how many records were lost."
         )
 
-    def _note(self, lost: int) -> bool:
+    def _write(self, lost: int) -> bool:
         path = self._home.path / HEALTH / f"{self._process}.json"
         note = {"lost": lost, "last_error": self.last_error, "at": datetime.now(UTC).isoformat()}
         unready = path.with_suffix(".new")

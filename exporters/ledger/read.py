@@ -179,7 +179,7 @@ def _attach(database: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
         else:
             connection.execute("ATTACH ':memory:' AS ledger")
             connection.execute("USE ledger")
-            migrate(connection, database)
+            migrate(connection, database, unfinished=True)
             connection.execute("USE memory")
     except BaseException:
         connection.close()

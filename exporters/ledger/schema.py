@@ -168,14 +168,13 @@ def version_of(connection: duckdb.DuckDBPyConnection, database: str | None = Non
         connection: A connection that has the ledger open.
         database: The name it is attached by; None for the current database.
     """
-    name = database or connection.execute("SELECT current_database()").fetchall()[0][0]
-    there = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND table_name = 'migrations'",
-        [name],
-    ).fetchall()
-    if not there:
+    import duckdb
+
+    table = f'"{database}".migrations' if database else "migrations"
+    try:
+        rows = connection.execute(f"SELECT max(version) FROM {table}").fetchall()
+    except duckdb.CatalogException:
         return 0
-    rows = connection.execute(f'SELECT max(version) FROM "{name}".migrations').fetchall()
     return int(rows[0][0] or 0)
 
 
@@ -197,6 +196,8 @@ def migrate(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     migrations: Sequence[Migration] = MIGRATIONS,
+    *,
+    unfinished: bool = False,
 ) -> None:
     """Bring a connected ledger up to the newest version.
 
@@ -204,6 +205,8 @@ def migrate(
         connection: Open for writing, outside a transaction.
         path: The file, for messages.
         migrations: The steps, in order.
+        unfinished: The file has not got its name yet, so a kill just leaves nothing: it needs no
+            checkpoints in between.
 
     Raises:
         LedgerVersionError: The ledger is newer than the steps.
@@ -212,17 +215,20 @@ def migrate(
     refuse_newer(done, path, migrations[-1].version)
     if done == migrations[-1].version:
         return
-    _apply(connection, _MIGRATIONS_DDL)
+
+    def run(statement: str, *values: object) -> None:
+        connection.execute(statement, list(values))
+        if not unfinished:
+            connection.execute("CHECKPOINT")
+
+    run(_MIGRATIONS_DDL)
     for step in migrations:
         if step.version <= done:
             continue
         for statement in step.statements:
-            _apply(connection, statement)
-        connection.execute(
-            "INSERT INTO migrations VALUES (?, ?, ?)",
-            [step.version, step.name, datetime.now(UTC).replace(tzinfo=None)],
-        )
-        connection.execute("CHECKPOINT")
+            run(statement)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        run("INSERT INTO migrations VALUES (?, ?, ?)", step.version, step.name, now)
 
 
 def create_database(path: Path) -> None:
@@ -240,7 +246,7 @@ def create_database(path: Path) -> None:
             attach = str(unready).replace("'", "''")
             connection.execute(f"ATTACH '{attach}' AS fresh (STORAGE_VERSION '{STORAGE_VERSION}')")
             connection.execute("USE fresh")
-            migrate(connection, path)
+            migrate(connection, path, unfinished=True)
             connection.execute("USE memory")
             connection.execute("DETACH fresh")
         finally:
@@ -253,11 +259,6 @@ def create_database(path: Path) -> None:
             with contextlib.suppress(OSError):
                 leftover.unlink()
         raise
-
-
-def _apply(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
-    connection.execute(statement)
-    connection.execute("CHECKPOINT")
 
 
 def _sync(path: Path) -> None:

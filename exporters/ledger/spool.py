@@ -288,3 +288,4 @@ class Writer:
         for segment in self._open_segments():
             with contextlib.suppress(OSError):
                 segment.seal()
+        self._losses.note()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -69,15 +70,11 @@ def shell(home: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(capsys)
 
 
-class Recorder(OpenCall):
-    """An open call that the ledger's exporter has no use for."""
-
-
 def record(home: Path, *calls: Call) -> None:
     """Bring calls into the spool of a home, as an application does."""
     exporter = LedgerExporter(resolve_home(home))
     for call in calls:
-        exporter.finish(Recorder(), call)
+        exporter.finish(cast(OpenCall, None), call)  # the ledger looks at the record alone
     exporter.close()
 
 
@@ -309,6 +306,60 @@ def test_without_a_command_it_helps(shell: Shell) -> None:
     assert shell().out.startswith("Usage: costspan ")
 
 
+class TestEstimate:
+    """A prompt as text, as messages, as a request body."""
+
+    # "hi" is one token; gpt-4o adds 3 for the message, 1 for the role and 3 for the reply: 8.
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "hi",
+            '[{"role": "user", "content": "hi"}]',
+            '{"model": "x", "messages": [{"role": "user", "content": "hi"}], "stream": true}',
+        ],
+    )
+    def test_tokens_and_cost(self, shell: Shell, tmp_path: Path, text: str) -> None:
+        (tmp_path / "prompt").write_text(text)
+
+        said = shell("estimate", "--model", "gpt-4o", "--max-tokens", "10", "prompt")
+
+        assert (said.code, said.err) == (0, "")
+        lines = said.out.splitlines()
+        assert lines[0].split() == ["input", "8", "tokens", "8", "to", "8"]
+        assert lines[1].split()[2:] == ["tokens", "1", "to", "10"]
+        # 8 tokens at $2.50 and 10 at $10 per million are $0.00012.
+        assert lines[2].split()[-1] == "$0.00012000"
+        assert lines[3].startswith("basis   o200k, confidence high")
+
+    @pytest.mark.parametrize("text", ["[1, 2]", '{"messages": "hi"}', "[" * 100_000, "nul\\0", "{"])
+    def test_other_text_is_a_prompt(self, shell: Shell, tmp_path: Path, text: str) -> None:
+        (tmp_path / "prompt").write_text(text)
+
+        assert shell("estimate", "--model", "gpt-4o", "prompt").code == 0
+
+    def test_a_model_without_a_price_is_unpriced(self, shell: Shell, tmp_path: Path) -> None:
+        (tmp_path / "prompt").write_text("hi")
+
+        said = shell("estimate", "--model", "openai/our-own", "prompt")
+
+        assert said.out.splitlines()[2].split() == ["cost", "unpriced"]
+
+    def test_from_a_pipe(self, home: Path) -> None:
+        done = run("estimate", "--model", "gpt-4o", "-", stdin="hi")
+
+        assert done.stdout.splitlines()[0].split()[:2] == ["input", "8"]
+
+    def test_what_is_no_text(self, shell: Shell, tmp_path: Path) -> None:
+        (tmp_path / "prompt").write_bytes(b"\xff\xfe")
+
+        said = shell("estimate", "--model", "gpt-4o", "prompt")
+
+        assert (said.code, said.err) == (
+            2,
+            "costspan: prompt is not UTF-8 text: invalid start byte\n",
+        )
+
+
 def run(*arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
     return subprocess.run(
@@ -390,15 +441,17 @@ from costspan.cli_interrupt import CtrlC
 
 @cli.command()
 def long():
-    connection = duckdb.connect()
-    with CtrlC() as ctrl_c, ctrl_c.breaking_off(connection.interrupt):
+    with (
+        CtrlC() as ctrl_c,
+        duckdb.connect() as connection,
+        ctrl_c.breaking_off(connection.interrupt),
+    ):
         print("ready", flush=True)
         connection.execute("SELECT count(*) FROM range(1000000000000) WHERE range % 7 = 3")
 
 @cli.command()
 def stubborn():
-    connection = duckdb.connect()
-    with CtrlC():
+    with CtrlC(), duckdb.connect() as connection:
         print("ready", flush=True)
         connection.execute("SELECT count(*) FROM range(1000000000000) WHERE range % 7 = 3")
 
@@ -415,15 +468,17 @@ def test_ctrl_c_ends_a_query_at_once(command: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        pressed = time.monotonic()
-        code = process.wait(timeout=30)
-        took_s = time.monotonic() - pressed
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            pressed = time.monotonic()
+            _, err = process.communicate(timeout=30)
+            took_s = time.monotonic() - pressed
+        finally:
+            process.kill()
 
-        assert code == 130
-        assert took_s < 1
-        assert process.stderr.read().strip() == ""
+    assert process.returncode == 130
+    assert took_s < 1
+    assert err.strip() == ""

@@ -230,7 +230,7 @@ def test_stop_reasons(stop_reason: str | None, finish_reason: str | None) -> Non
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_bodies_that_are_no_completion(provider: str) -> None:
-    with pytest.raises(APIResponseValidationError, match="is no (chat|messages) completion"):
+    with pytest.raises(APIResponseValidationError, match=r"is no (chat|messages) completion"):
         reply_from_body({"hello": "world"}, exchange(provider))
 
 
@@ -345,6 +345,35 @@ def test_servers_that_cannot_stream_answer_whole() -> None:
     assert chunks[0].choices[0].delta.content == "Let me look."
     assert reply.choices[0].finish_reason == "tool_calls"
     assert (reply.id, reply.choices[0].message.reasoning_content) == ("msg_1", "hm")
+
+
+def test_function_calls_of_servers_that_know_only_those_are_joined() -> None:
+    events = [
+        chat_event(delta={"function_call": {"name": "now", "arguments": ""}}),
+        chat_event(delta={"function_call": {"arguments": "{}"}}),
+    ]
+    _, reply = assembled("openai", events)
+    call = reply.choices[0].message.function_call
+    assert call is not None
+    assert (call.name, call.arguments) == ("now", "{}")
+
+
+def test_chunks_of_callers_with_functions_have_function_calls() -> None:
+    assembler = StreamAssembler(exchange("openai", legacy=True))
+    event = chat_event(delta={"tool_calls": [{"index": 0, "id": "t", "function": {"name": "f"}}]})
+    chunk = assembler.push(Event("", json.dumps(event).encode()))
+    assert chunk is not None
+    call = chunk.choices[0].delta.function_call
+    assert call is not None
+    assert call.name == "f"
+    assert assembler.reply.choices[0].message.function_call == call
+
+
+def test_events_that_are_no_json_or_bring_nothing_are_passed_over() -> None:
+    assembler = StreamAssembler(exchange("anthropic"))
+    for raw in (b"garbage", b"[1]", b'{"type": "ping"}', b'{"type": "content_block_stop"}'):
+        assert assembler.push(Event("", raw)) is None
+    assert assembler.reply.choices == []
 
 
 def block_delta(index: int, **delta: Any) -> dict[str, Any]:

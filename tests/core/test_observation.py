@@ -378,12 +378,14 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
-    max_leaves=12,
+    max_leaves=8,
 )
 BODIES = st.dictionaries(NAMES, VALUES, max_size=6)
 
 
-@given(st.sampled_from(["chat", "messages", "responses", "embeddings"]), st.lists(BODIES))
+@given(
+    st.sampled_from(["chat", "messages", "responses", "embeddings"]), st.lists(BODIES, max_size=4)
+)
 def test_garbage_never_raises(api: str, bodies: list[dict[str, Any]]) -> None:
     seen = seen_of(api, *bodies)
     assert all(isinstance(text, str) for text in seen.output_text)
@@ -391,7 +393,7 @@ def test_garbage_never_raises(api: str, bodies: list[dict[str, Any]]) -> None:
     seen.usage_of("openai")
 
 
-@given(st.sampled_from(["chat", "messages"]), st.lists(BODIES))
+@given(st.sampled_from(["chat", "messages"]), st.lists(BODIES, max_size=4))
 def test_garbage_never_breaks_the_reading_of_chunks(api: str, bodies: list[dict[str, Any]]) -> None:
     protocol = load_protocol(api)
     reader = protocol.chunks()

@@ -34,11 +34,13 @@ AS_LEAVES = {
 }
 
 
-@pytest.mark.parametrize(
-    "provider",
+CHAT_PROVIDERS = (
     "openai azure mistral groq together fireworks cerebras moonshotai zhipu zhipu-cn minimax "
-    "alibaba ollama openrouter deepseek some-new-host".split(),
+    "alibaba ollama openrouter deepseek some-new-host"
 )
+
+
+@pytest.mark.parametrize("provider", CHAT_PROVIDERS.split())
 def test_chat_totals_include_cache_and_reasoning(provider: str) -> None:
     usage = read(INCLUSIVE_CHAT, provider, "chat")
     assert usage.buckets == AS_LEAVES

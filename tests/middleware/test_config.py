@@ -77,5 +77,5 @@ def test_errors_name_file_key_and_what_is_allowed(tmp_path: Path, text: str, sai
 
 
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="COSTSPAN_CONFIG names .*: mend or unset it"):
+    with pytest.raises(ConfigError, match=r"COSTSPAN_CONFIG names .*: mend or unset it"):
         load({"COSTSPAN_CONFIG": str(tmp_path / "none.toml")}, tmp_path)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from asking import returning
 
 from costspan.exporters.memory import InMemoryExporter
 from costspan.middleware.meter import Meter
@@ -103,19 +104,19 @@ def test_an_object_with_attributes_is_read_like_a_mapping(
         usage=SimpleNamespace(prompt_tokens=1000, completion_tokens=100, total_tokens=1100),
     )
 
-    assert wrap(lambda model, messages: answer, lambda: meter)(MODEL, MESSAGES) is answer
+    assert wrap(returning(lambda: answer), lambda: meter)(MODEL, MESSAGES) is answer
     assert only(memory, meter).cost_usd == Decimal("0.0035")
 
 
 def test_wrapping_twice_is_a_no_op(meter: Meter, memory: InMemoryExporter) -> None:
-    wrapped = wrap(lambda model, messages: reply(), lambda: meter)
+    wrapped = wrap(returning(lambda: reply()), lambda: meter)
 
     assert wrap(wrapped, lambda: meter) is wrapped
 
 
 def test_the_outermost_wrapper_records(meter: Meter, memory: InMemoryExporter) -> None:
-    inner = wrap(lambda model, messages: reply(), lambda: meter)
-    outer = wrap(lambda model, messages: inner(model, messages), lambda: meter)
+    inner = wrap(returning(lambda: reply()), lambda: meter)
+    outer = wrap(returning(lambda: inner(MODEL, MESSAGES)), lambda: meter)
 
     outer(MODEL, MESSAGES)
 
@@ -181,7 +182,7 @@ async def test_a_function_that_hides_that_it_is_asynchronous(
     async def work() -> dict[str, Any]:
         return reply()
 
-    wrapped = wrap(lambda model, messages: work(), lambda: meter)
+    wrapped = wrap(returning(lambda: work()), lambda: meter)
 
     assert (await wrapped(MODEL, MESSAGES))["id"] == "chatcmpl-1"
     assert only(memory, meter).cost_usd == COST
@@ -208,7 +209,7 @@ def stream(items: list[Any], error: BaseException | None = None) -> Generator[An
 
 def test_a_generator_read_to_its_end(meter: Meter, memory: InMemoryExporter) -> None:
     sent = chunks()
-    got = wrap(lambda model, messages: stream(sent), lambda: meter)(MODEL, MESSAGES)
+    got = wrap(returning(lambda: stream(sent)), lambda: meter)(MODEL, MESSAGES)
 
     assert inspect.isgenerator(got)
     assert [id(item) for item in got] == [id(item) for item in sent]
@@ -238,7 +239,7 @@ def test_a_generator_function_stays_one(meter: Meter, memory: InMemoryExporter) 
 
 def test_usage_that_comes_last_is_the_provider_s(meter: Meter, memory: InMemoryExporter) -> None:
     # langfuse #7790: the hook ran before the usage chunk.
-    list(wrap(lambda model, messages: stream(chunks()), lambda: meter)(MODEL, MESSAGES))
+    list(wrap(returning(lambda: stream(chunks())), lambda: meter)(MODEL, MESSAGES))
 
     usage = only(memory, meter).last.usage
     assert usage is not None
@@ -250,7 +251,7 @@ def test_a_stream_without_usage_is_counted_and_flagged(
 ) -> None:
     # langfuse #13264 and openllmetry: the cost of such streams silently became zero.
     sent = chunks(usage=False)
-    list(wrap(lambda model, messages: stream(sent), lambda: meter)(MODEL, MESSAGES))
+    list(wrap(returning(lambda: stream(sent)), lambda: meter)(MODEL, MESSAGES))
 
     call = only(memory, meter)
     assert call.last.usage is not None
@@ -273,10 +274,10 @@ def test_a_stream_that_is_left_is_one_interrupted_record(
         finally:
             closed.append(True)
 
-    got = wrap(lambda model, messages: inner(), lambda: meter)(MODEL, MESSAGES)
+    got = wrap(returning(inner), lambda: meter)(MODEL, MESSAGES)
     next(got)
     if way == "close":
-        got.close()  # type: ignore[attr-defined]  # an iterator to the type checker
+        got.close()
     elif way == "break":
         for _ in got:
             break
@@ -291,7 +292,7 @@ def test_a_stream_that_is_left_is_one_interrupted_record(
 
 
 def test_a_stream_that_is_never_read_is_one_record(meter: Meter, memory: InMemoryExporter) -> None:
-    got = wrap(lambda model, messages: stream(chunks()), lambda: meter)(MODEL, MESSAGES)
+    got = wrap(returning(lambda: stream(chunks())), lambda: meter)(MODEL, MESSAGES)
     del got
     gc.collect()
 
@@ -306,7 +307,7 @@ def test_an_error_within_a_stream_is_the_same_object(
     # openllmetry: a cut stream ended with status OK.
     error = ConnectionResetError("cut")
     sent = chunks(finished=False, usage=False)
-    got = wrap(lambda model, messages: stream(sent, error), lambda: meter)(MODEL, MESSAGES)
+    got = wrap(returning(lambda: stream(sent, error)), lambda: meter)(MODEL, MESSAGES)
 
     with pytest.raises(ConnectionResetError) as caught:
         list(got)
@@ -324,7 +325,7 @@ async def agen(items: list[Any]) -> AsyncGenerator[Any, None]:
 
 
 async def test_an_async_generator(meter: Meter, memory: InMemoryExporter) -> None:
-    got = wrap(lambda model, messages: agen(chunks()), lambda: meter)(MODEL, MESSAGES)
+    got = wrap(returning(lambda: agen(chunks())), lambda: meter)(MODEL, MESSAGES)
 
     assert inspect.isasyncgen(got)
     assert len([item async for item in got]) == 5
@@ -334,7 +335,7 @@ async def test_an_async_generator(meter: Meter, memory: InMemoryExporter) -> Non
 async def test_an_async_generator_that_is_closed_early(
     meter: Meter, memory: InMemoryExporter
 ) -> None:
-    got = wrap(lambda model, messages: agen(chunks()), lambda: meter)(MODEL, MESSAGES)
+    got = wrap(returning(lambda: agen(chunks())), lambda: meter)(MODEL, MESSAGES)
     async for _ in got:
         break
     await got.aclose()
@@ -357,7 +358,7 @@ class Reader:
 
 
 def test_an_iterator_object_reads_as_its_own_class(meter: Meter, memory: InMemoryExporter) -> None:
-    got = wrap(lambda model, messages: Reader(chunks()), lambda: meter)(MODEL, MESSAGES)
+    got = wrap(returning(lambda: Reader(chunks())), lambda: meter)(MODEL, MESSAGES)
 
     assert isinstance(got, Reader)
     assert got.extra == "mine"
@@ -374,7 +375,7 @@ def test_throw_and_send_reach_the_inner_generator(meter: Meter, memory: InMemory
             yield "caught"
 
     received: list[Any] = []
-    got = wrap(lambda model, messages: inner(), lambda: meter)(MODEL, MESSAGES)
+    got = wrap(returning(inner), lambda: meter)(MODEL, MESSAGES)
     assert isinstance(got, Generator)
     next(got)
     got.send("hello")
@@ -395,7 +396,7 @@ def test_odd_replies_pass_and_are_recorded(
     meter: Meter, memory: InMemoryExporter, answer: object
 ) -> None:
     # logfire #64, langfuse #1648, #1745 and others: a reply without choices raised IndexError.
-    assert wrap(lambda model, messages: answer, lambda: meter)(MODEL, MESSAGES) is answer
+    assert wrap(returning(lambda: answer), lambda: meter)(MODEL, MESSAGES) is answer
     assert only(memory, meter).cost_usd is None
 
 
@@ -419,14 +420,14 @@ def test_odd_messages_never_break_a_call(
 ) -> None:
     answer = reply()
 
-    assert wrap(lambda model, messages: answer, lambda: meter)(MODEL, messages) is answer
+    assert wrap(returning(lambda: answer), lambda: meter)(MODEL, messages) is answer
     assert only(memory, meter).cost_usd == COST
     assert meter.guard.failures == {}
 
 
 def test_an_unknown_model_is_unpriced(meter: Meter, memory: InMemoryExporter) -> None:
     answer = {**reply(), "model": "no-such-model"}
-    wrap(lambda model, messages: answer, lambda: meter)("no-such-model", MESSAGES)
+    wrap(returning(lambda: answer), lambda: meter)("no-such-model", MESSAGES)
 
     call = only(memory, meter)
     assert call.cost_usd is None
@@ -438,7 +439,7 @@ def test_an_unknown_model_is_unpriced(meter: Meter, memory: InMemoryExporter) ->
 def test_an_alias_prices_a_model_as_another(memory: InMemoryExporter) -> None:
     meter = Meter(exporters=[memory], aliases={"my-deployment": f"openai/{MODEL}"})
     answer = {**reply(), "model": "my-deployment"}
-    wrap(lambda model, messages: answer, lambda: meter)("my-deployment", MESSAGES)
+    wrap(returning(lambda: answer), lambda: meter)("my-deployment", MESSAGES)
 
     call = only(memory, meter)
     assert call.cost_usd == COST
@@ -454,7 +455,7 @@ def test_a_failing_exporter_never_reaches_the_user(memory: InMemoryExporter) -> 
     meter = Meter(exporters=[Broken(), memory])
     answer = reply()
 
-    assert wrap(lambda model, messages: answer, lambda: meter)(MODEL, MESSAGES) is answer
+    assert wrap(returning(lambda: answer), lambda: meter)(MODEL, MESSAGES) is answer
     assert only(memory, meter).cost_usd == COST
     assert meter.guard.failures == {"exporter Broken": 1}
 

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from asking import returning
 
 from costspan.exporters.memory import InMemoryExporter
 from costspan.middleware.live import running
@@ -43,7 +44,7 @@ class LockingExporter(InMemoryExporter):
 def test_cyclic_abandoned_streams_under_an_aggressive_collector() -> None:
     exporter = LockingExporter()
     meter = Meter(exporters=[exporter])
-    ask = wrap(lambda model, messages: stream(), lambda: meter)
+    ask = wrap(returning(stream), lambda: meter)
     before = gc.get_threshold()
     gc.set_threshold(1, 1, 1)
     try:
@@ -66,7 +67,7 @@ def test_cyclic_abandoned_streams_under_an_aggressive_collector() -> None:
 def test_a_signal_handler_that_records_while_we_record() -> None:
     exporter = LockingExporter()
     meter = Meter(exporters=[exporter])
-    ask = wrap(lambda model, messages: {"choices": [], "usage": {}}, lambda: meter)
+    ask = wrap(returning(lambda: {"choices": [], "usage": {}}), lambda: meter)
     fired: list[int] = []
 
     def handler(number: int, frame: object) -> None:
@@ -95,7 +96,7 @@ def test_a_signal_handler_that_records_while_we_record() -> None:
 def test_a_dropped_stream_is_recorded_soon_without_any_further_call() -> None:
     exporter = InMemoryExporter()
     meter = Meter(exporters=[exporter])
-    got: Any = wrap(lambda model, messages: stream(), lambda: meter)("gpt-4o", MESSAGES)
+    got: Any = wrap(returning(stream), lambda: meter)("gpt-4o", MESSAGES)
     next(got)
     got.close()
 
@@ -108,7 +109,7 @@ def test_a_dropped_stream_is_recorded_soon_without_any_further_call() -> None:
 def test_a_forked_child_does_not_end_its_parents_calls() -> None:
     exporter = InMemoryExporter()
     meter = Meter(exporters=[exporter])
-    ask = wrap(lambda model, messages: stream(), lambda: meter)
+    ask = wrap(returning(stream), lambda: meter)
     got: Any = ask("gpt-4o", MESSAGES)
     next(got)
     reader, writer = os.pipe()

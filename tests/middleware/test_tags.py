@@ -23,7 +23,7 @@ async def test_tasks_do_not_see_each_other() -> None:
             await asyncio.sleep(0.01)
             return current_tags()["task"]
 
-    assert await asyncio.gather(one("a"), one("b")) == ["a", "b"]
+    assert list(await asyncio.gather(one("a"), one("b"))) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,9 @@ def test_what_cannot_be_stored_is_refused_with_the_reason(
 
 
 def test_nesting_cannot_exceed_the_limit() -> None:
-    with tags(**{f"a{i}": i for i in range(20)}), pytest.raises(TagError, match="40 tags"):
-        with tags(**{f"b{i}": i for i in range(20)}):
-            pass  # pragma: no cover - not reached
+    with (
+        tags(**{f"a{i}": i for i in range(20)}),
+        pytest.raises(TagError, match="40 tags"),
+        tags(**{f"b{i}": i for i in range(20)}),
+    ):
+        pass  # pragma: no cover - not reached

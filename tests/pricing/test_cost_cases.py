@@ -31,9 +31,9 @@ def test_costs_what_is_invoiced(case: dict[str, Any], catalogue: Catalogue) -> N
     )
     assert cost.total is not None
     assert abs(cost.total - Decimal(case["expected_usd"])) <= Decimal("1e-9")
-    assert cost.unpriced_meters == ()
     assert cost.status in ("priced", "reported")
     if cost.status == "priced":
+        assert cost.unpriced_meters == ()
         assert cost.total == sum(line.amount_usd for line in cost.lines)
 
 

@@ -1,4 +1,4 @@
-"""Replies and streams as the providers send them, written for the tests from the documented formats."""
+"""Replies and streams as providers send them, written from the documented formats."""
 
 from __future__ import annotations
 

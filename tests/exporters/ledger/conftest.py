@@ -96,6 +96,17 @@ def answer(program: Program) -> Callable[..., Any]:
 
 
 @pytest.fixture
+def answer_for() -> Callable[[Home], Any]:
+    """Runs ``read_as_nobody`` on a home and returns what it prints."""
+
+    def run(home: Home) -> Any:
+        words = [sys.executable, str(PROGRAM), "read_as_nobody", str(home)]
+        return json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
+
+    return run
+
+
+@pytest.fixture
 def query(home: Home) -> Callable[[str], list[tuple[Any, ...]]]:
     """Asks the ledger: the rows of one query."""
 

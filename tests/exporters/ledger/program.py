@@ -137,11 +137,14 @@ def migrate_and_die(home: str) -> None:
         def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
             self.connection = connection
 
-        def execute(self, sql: str, *values: Any) -> object:
-            done = self.connection.execute(sql, *values)
+        def execute(self, sql: str, *values: Any) -> Killer:
+            self.connection.execute(sql, *values)
             if sql.startswith("ALTER"):
                 os.kill(os.getpid(), signal.SIGKILL)
-            return done
+            return self
+
+        def fetchall(self) -> list[Any]:
+            return self.connection.fetchall()
 
     path = Path(home) / "ledger.duckdb"
     step = Migration(2, "note", ("ALTER TABLE calls ADD COLUMN IF NOT EXISTS note VARCHAR",))
@@ -291,6 +294,14 @@ def file_size_limit(home: str) -> None:
             }
         )
     )
+
+
+def lose(home: str, records: str) -> None:
+    """Put into a home that takes nothing; print how many were lost."""
+    spool = open_writer(home)
+    for _ in range(int(records)):
+        spool.put(b"{}\n")
+    print(json.dumps({"lost": spool.lost}))
 
 
 def read_as_nobody(home: str) -> None:

@@ -39,8 +39,12 @@ def small_disk(path: Path) -> Iterator[Callable[[], None]]:
     """Mount a file system of 24 MB; yields what makes it larger."""
     path.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", path], check=True)
+
+    def make_room() -> None:
+        subprocess.run(["mount", "-o", "remount,size=96m", path], check=True)
+
     try:
-        yield lambda: subprocess.run(["mount", "-o", "remount,size=96m", path], check=True) and None
+        yield make_room
     finally:
         subprocess.run(["umount", "-l", path], check=True)
 

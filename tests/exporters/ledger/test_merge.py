@@ -22,10 +22,19 @@ from costspan.exporters.ledger.errors import (
     LedgerWriteError,
 )
 from costspan.exporters.ledger.layout import segment_paths
+from costspan.exporters.ledger.load import (
+    SpooledLine,
+    collect,
+    data_errors,
+    insert,
+    sort_out,
+)
 from costspan.exporters.ledger.locks import try_lock
 from costspan.exporters.ledger.merge import MergeResult, merge
 from costspan.exporters.ledger.read import open_ledger
 from costspan.exporters.ledger.row import encode
+from costspan.exporters.ledger.scan import Span
+from costspan.exporters.ledger.schema import calls_ddl
 from costspan.exporters.ledger.spool import Writer
 from costspan.middleware.record import Call
 
@@ -34,9 +43,9 @@ MakeCall = Callable[..., Call]
 OpenWriter = Callable[..., Writer]
 
 
-def segment(home: Home, content: bytes, name: str = "host.1.0123456789ab.000000.v1.seg") -> Path:
-    """Leave a segment as a dead writer would."""
-    path = home.path / "spool" / name
+def segment(home: Home, content: bytes, name: str | None = None) -> Path:
+    """Leave a segment as a dead writer would, under a name of its own."""
+    path = home.path / "spool" / (name or f"host.1.{os.urandom(6).hex()}.000000.v1.seg")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
@@ -100,7 +109,6 @@ def bad_lines() -> dict[str, Callable[[MakeCall], bytes]]:
     return {
         "no JSON": lambda call: b"{damaged\n",
         "half a line": lambda call: encode(call(9, 9))[:200] + b"\n",
-        "an empty line": lambda call: b"\n",
         "a list": lambda call: b"[1]\n",
         "a number": lambda call: b"17\n",
         "no columns": lambda call: b"{}\n",
@@ -119,45 +127,68 @@ def bad_lines() -> dict[str, Callable[[MakeCall], bytes]]:
         "a list for buckets": lambda call: changed(call, buckets=[1]),
         "text for a truth": lambda call: changed(call, streaming="perhaps"),
         "a time as text": lambda call: changed(call, started_at="2026-11-01T12:00:00+02:00"),
-        "a time out of range": lambda call: changed(call, started_at=2**62),
-        "longer than 16 MB": lambda call: changed(call, tags={"text": "x" * (17 << 20)}),
+        "a time out of range": lambda call: changed(call, started_at=2**64),
+        "longer than 32 MB": lambda call: changed(call, tags={"text": "x" * (33 << 20)}),
     }
 
 
 @pytest.mark.parametrize("what", bad_lines())
-def test_a_bad_line_is_set_aside_and_the_rest_is_merged(
-    home: Home, make_call: MakeCall, query: Query, what: str
-) -> None:
+def test_a_bad_line_is_sorted_out(tmp_path: Path, make_call: MakeCall, what: str) -> None:
+    good = encode(make_call(0, 0))
     bad = bad_lines()[what](make_call)
-    path = segment(home, encode(make_call(0, 0)) + bad + encode(make_call(0, 1)))
+    path = tmp_path / "segment"
+    path.write_bytes(good + bad + good)
+    span = Span(path, 0, path.stat().st_size, live=False)
+    scratch = tmp_path / "scratch"
+    with duckdb.connect() as connection:
+        connection.execute(calls_ddl())
+        collect([span], scratch)
+        with pytest.raises(data_errors()):
+            insert(connection, "calls", scratch)
 
-    assert merge(home) == MergeResult(rows=2, segments=1, quarantined=1)
+        assert sort_out(connection, [span], scratch) == [SpooledLine(span, bad[:-1])]
+        assert insert(connection, "calls", scratch) == 2
+
+
+def test_bad_lines_are_set_aside_and_the_rest_is_merged(
+    home: Home, make_call: MakeCall, query: Query
+) -> None:
+    bad = [build(make_call) for build in bad_lines().values()]
+    path = segment(home, encode(make_call(0, 0)) + b"".join(bad) + encode(make_call(0, 1)))
+
+    assert merge(home) == MergeResult(rows=2, segments=1, quarantined=len(bad))
 
     assert query("SELECT unit_id FROM calls ORDER BY ALL") == [("0",), ("1",)]
     (kept,) = (home.path / "quarantine").iterdir()
     assert kept.name == f"{path.name}.0.jsonl"
-    assert kept.read_bytes() == bad
+    assert kept.read_bytes() == b"".join(bad)
     assert not path.exists()
-    connection = duckdb.connect(str(home.path / "ledger.duckdb"), read_only=True)
-    noted = connection.execute("SELECT segment, rows, bad FROM merged_segments").fetchall()
-    assert noted == [(path.name, 2, 1)]
-    connection.close()
+    with duckdb.connect(str(home.path / "ledger.duckdb"), read_only=True) as connection:
+        noted = connection.execute("SELECT segment, rows, bad FROM merged_segments").fetchall()
+    assert noted == [(path.name, 2, len(bad))]
 
 
-@pytest.mark.parametrize("what", bad_lines())
-def test_a_bad_line_is_left_out_of_a_report_that_cannot_merge(
-    home: Home, make_call: MakeCall, what: str
+def test_bad_lines_are_left_out_of_a_report_that_cannot_merge(
+    home: Home, make_call: MakeCall
 ) -> None:
     segment(home, encode(make_call(1, 0)))
     merge(home)
-    notebook = duckdb.connect(str(home.path / "ledger.duckdb"), read_only=True)
-    segment(home, bad_lines()[what](make_call) + encode(make_call(0, 0)))
+    bad = [build(make_call) for build in bad_lines().values()]
+    segment(home, b"".join(bad) + encode(make_call(0, 0)))
 
-    with open_ledger(home) as reader:
+    with (
+        duckdb.connect(str(home.path / "ledger.duckdb"), read_only=True),
+        open_ledger(home) as reader,
+    ):
         assert reader.merged.state == "held"
-        assert (reader.unmerged, reader.quarantined) == (1, 1)
+        assert (reader.unmerged, reader.quarantined) == (1, len(bad))
         assert reader.execute("SELECT count(*) FROM calls").rows == [(2,)]
-    notebook.close()
+
+
+def test_an_empty_line_is_no_call(home: Home, make_call: MakeCall) -> None:
+    segment(home, b"\n" + encode(make_call(0, 0)))
+
+    assert merge(home) == MergeResult(rows=1, segments=1)
 
 
 def test_bad_lines_of_several_segments(home: Home, make_call: MakeCall, query: Query) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import mmap
 import os
 import stat
 import subprocess
@@ -125,10 +124,7 @@ def test_a_file_that_cannot_be_mapped_is_written(tmp_path: Path) -> None:
     from costspan.exporters.ledger import segment
 
     fd = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT, 0o600)
-    with pytest.raises(PermissionError):
-        mmap.mmap(fd, 10)
-    os.close(fd)
-    fd = os.open(tmp_path / "file", os.O_WRONLY)
+
     assert segment._mapping(fd, 100) is None
     assert os.write(fd, LINE) == len(LINE)
     os.close(fd)

@@ -1,0 +1,104 @@
+"""The schema and its migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from costspan.exporters.home import Home
+from costspan.exporters.ledger.errors import LedgerVersionError
+from costspan.exporters.ledger.merge import merge
+from costspan.exporters.ledger.row import encode
+from costspan.exporters.ledger.schema import (
+    CALL_COLUMNS,
+    MIGRATIONS,
+    Migration,
+    create_database,
+    migrate,
+    version_of,
+)
+from costspan.exporters.ledger.spool import Writer
+from costspan.middleware.record import Call
+
+NOTE = Migration(2, "note", ("ALTER TABLE calls ADD COLUMN IF NOT EXISTS note VARCHAR",))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A new ledger."""
+    created = tmp_path / "ledger.duckdb"
+    create_database(created)
+    return created
+
+
+def test_a_new_ledger_has_every_table(path: Path, tmp_path: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        tables = connection.execute(
+            "SELECT table_name FROM information_schema.tables ORDER BY 1"
+        ).fetchall()
+        columns = connection.execute("SELECT column_name FROM (DESCRIBE calls)").fetchall()
+        migrations = connection.execute("SELECT version, name FROM migrations").fetchall()
+        options = connection.execute("SELECT tags FROM duckdb_databases()").fetchall()
+
+    assert tables == [("call_requests",), ("calls",), ("merged_segments",), ("migrations",)]
+    assert columns == [(name,) for name, _ in CALL_COLUMNS]
+    assert migrations == [(1, "calls")]
+    assert "v1.5.0" in str(options)
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.duckdb"]
+
+
+def test_a_ledger_is_migrated_once(path: Path) -> None:
+    steps = [*MIGRATIONS, NOTE]
+    with duckdb.connect(str(path)) as connection:
+        migrate(connection, path, steps)
+        migrate(connection, path, steps)
+
+        assert version_of(connection) == 2
+        applied = connection.execute("SELECT version, name FROM migrations ORDER BY 1").fetchall()
+        assert applied == [(1, "calls"), (2, "note")]
+        assert connection.execute("SELECT count(note) FROM calls").fetchall() == [(0,)]
+
+
+def test_a_newer_ledger_is_refused(path: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        migrate(connection, path, [*MIGRATIONS, NOTE])
+
+        with pytest.raises(LedgerVersionError, match=r"version 2, and .* up to 1"):
+            migrate(connection, path)
+
+
+def test_kill_between_a_migration_and_its_checkpoint(
+    home: Home,
+    program: Any,
+    make_call: Callable[..., Call],
+    open_writer: Callable[..., Writer],
+) -> None:
+    """duckdb/duckdb#18259, #20543, #22124: such a file may not open again."""
+    open_writer(home).put(encode(make_call(0, 0)))
+    merge(home)
+
+    assert program("migrate_and_die").wait(30) == -9
+
+    path = home.path / "ledger.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        assert version_of(connection) == 1
+        migrate(connection, path, [*MIGRATIONS, NOTE])
+        assert connection.execute("SELECT count(*), count(note) FROM calls").fetchall() == [(1, 0)]
+
+
+def test_a_file_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "ledger.duckdb").mkdir()
+
+    with pytest.raises(OSError, match="directory"):
+        create_database(tmp_path / "ledger.duckdb")
+
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.duckdb"]
+
+
+def test_an_empty_database_has_version_zero(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "other.duckdb")) as connection:
+        assert version_of(connection) == 0
