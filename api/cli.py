@@ -19,8 +19,8 @@ EXIT_ERROR = 2
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command ``costspan``: run, say what went wrong in one line, exit.
 
-    Exits with 0, with 1 (``doctor`` found something lost or broken), 2 (a known error) or 130
-    (Ctrl-C).
+    Exits with 0, with 1 (``doctor`` found something lost or broken, ``demo`` lacks packages), 2 (a
+    known error) or 130 (Ctrl-C).
     """
     if isinstance(sys.stdout, TextIOWrapper):  # What it cannot show is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from costspan.exporters.home import Home
 
 EXIT_FINDINGS = 1
-WAIT_S = 2.5
+WAIT_S = 1.0
 """How long `costspan merge` waits for another process that merges."""
 
 home_option = click.option(
@@ -98,7 +98,8 @@ def merge(home: str | None) -> None:
         place = ledger_home(home)
         result = merge_once(place, wait_s=WAIT_S)
     if result.state == "busy":
-        raise click.ClickException("another process is merging this ledger now: nothing to do")
+        click.echo(f"another process is merging into {place.path}: nothing to do")
+        return
     if result.state == "held":
         raise click.ClickException(
             f"{place.path}: another program has the ledger open: close it, and merge again"

@@ -125,13 +125,7 @@ def endpoint(provider: str, *, base_url: str | None = None) -> Endpoint:
     if row is None or not (row.protocol or base_url):
         raise _no_endpoint(provider, recognised=row is not None)
     if base_url:
-        return replace(
-            row,
-            base_url=base_url.rstrip("/"),
-            protocol=row.protocol or "chat",
-            key_required=False,
-            max_tokens_field="",
-        )
+        return _elsewhere(row, base_url)
     from_environment = os.environ.get(row.base_url_variable or "", "").rstrip("/")
     if from_environment:
         return replace(row, base_url=from_environment + row.base_path)
@@ -139,6 +133,21 @@ def endpoint(provider: str, *, base_url: str | None = None) -> Endpoint:
         cure = f" or set {row.base_url_variable}" if row.base_url_variable else ""
         raise BadRequestError(f"{name} has no common address: give base_url={cure}")
     return row
+
+
+def _elsewhere(row: Endpoint, base_url: str) -> Endpoint:
+    """A row at another address, without the quirks of the provider's own server if it is none."""
+    found = replace(row, base_url=base_url.rstrip("/"), protocol=row.protocol or "chat")
+    if provider_from_url(base_url) == row.provider:
+        return found
+    return replace(
+        found,
+        key_required=False,
+        include_usage=True,
+        max_tokens_field="",
+        unsupported=(),
+        unsupported_in_messages=(),
+    )
 
 
 def _near(name: str) -> list[str]:

@@ -6,7 +6,7 @@ reading it never raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
@@ -34,6 +34,10 @@ class Shape:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.__dataclass_fields__)
+
+    def keys(self) -> Iterable[str]:
+        """The names of the fields, so that ``dict(reply)`` works."""
+        return self.__dataclass_fields__.keys()
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a field; ``default`` where there is no such field or it is None."""

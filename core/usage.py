@@ -90,7 +90,8 @@ def _recognise(payload: JSON, provider: str) -> Profile | None:
 def _known_fields(profile: Profile, payload: JSON) -> int:
     if profile.camel_case:
         payload = _camelised(payload)
-    return sum(any(path.find(payload, None) for path in ways) for ways in profile.paths)
+    ways = (profile.paths[index] for index, _ in profile.meters)
+    return sum(any(path.find(payload, None) for path in paths) for paths in ways)
 
 
 def _values(
@@ -155,7 +156,8 @@ def _identity(
 
     Returns:
         The index of the inner bucket that the total shows to stand outside its parent, or -1.
-        A reasoning bucket that turns out to be inside is subtracted here.
+        A reasoning bucket that turns out to be inside is subtracted here; one that only the
+        total knows of is filled in.
     """
     for meter in _MAY_STAND_OUTSIDE:
         for node in profile.inner:
@@ -168,6 +170,10 @@ def _identity(
         if value and text is not None and total == whole - value and value <= text:
             flags.append("identity:reasoning_inside")
             values[output] = text - value
+            return -1
+        if not value and total > whole:  # the total holds thoughts that no field lists
+            flags.append("identity:reasoning_hidden")
+            values[index] = total - whole
             return -1
     cached = [values[i] or 0 for i, meter in profile.meters if meter.startswith("tokens.in.cache")]
     if total != whole - sum(cached):  # Bedrock's total leaves the cache out on some models

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import Any
 
 from costspan.core.naming import canonical_api, canonical_provider
@@ -65,6 +65,7 @@ class Meter:
         self._attaching = [e for e in self.exporters if isinstance(e, Activating)]
         self._deferred: deque[tuple[LiveCall, Ending]] = deque()
         self._busy: set[int] = set()
+        self._draining = Lock()
         self._streams: weakref.WeakSet[LiveCall] = weakref.WeakSet()
         self._warm = False
         self._drainer = Drainer(self)
@@ -186,14 +187,20 @@ class Meter:
         """Put off the settling of a call that ended in a finaliser. Takes no lock."""
         self._deferred.append((call, ending))
 
-    def drain(self) -> None:
-        """Settle what was put off."""
-        while self._deferred and get_ident() not in self._busy:
-            try:
-                call, ending = self._deferred.popleft()
-            except IndexError:
-                return
-            self.finish(call, ending)
+    def drain(self, wait_s: float = 0.0) -> None:
+        """Settle what was put off.
+
+        Args:
+            wait_s: How long to wait, in seconds, for another thread that is at it.
+        """
+        # Never waits without a limit: a signal handler may have interrupted us with the lock held.
+        if not self._draining.acquire(timeout=wait_s):
+            return
+        try:
+            while self._deferred and get_ident() not in self._busy:
+                self.finish(*self._deferred.popleft())
+        finally:
+            self._draining.release()
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Settle what was put off and push out what exporters hold.
@@ -201,7 +208,7 @@ class Meter:
         Returns:
             Whether everything went out within ``timeout_s`` seconds for each exporter.
         """
-        self.drain()
+        self.drain(wait_s=timeout_s)
         done = [self.guard.run("flush", e.flush, timeout_s) for e in self.exporters]
         return all(result is True for result in done)
 
@@ -217,6 +224,7 @@ class Meter:
         """Drop what belongs to the parent process; called in a forked child."""
         self._deferred.clear()
         self._busy.clear()
+        self._draining = Lock()
         self._streams = weakref.WeakSet()
 
     def _enter(self) -> bool:

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from costspan.core.assembly import StreamAssembler
 from costspan.core.reply import Chunk, Reply
 from costspan.core.stream import AsyncStream, Stream
 from costspan.middleware.live import LiveCall
 from costspan.middleware.record import EndedBy
 
 
-def take_reply(call: LiveCall, reply: Reply, ended_by: EndedBy = "value") -> None:
+def take_reply(call: LiveCall, reply: Reply) -> None:
     """End a call with a whole reply of the core, and fill the reply's cost and estimate."""
     _take_facts(call, reply)
-    call.end(ended_by)
+    call.end("value")
     _fill(call, reply)
 
 
 def watch_own_stream(call: LiveCall, stream: Stream | AsyncStream) -> None:
     """Report what passes through a stream of the core to the call."""
-    stream.observers.append(_StreamObserver(call, stream))
+    call.seen = stream.seen
+    call.recognised = True
+    stream.observers.append(_StreamObserver(call, stream.assembly))
 
 
 class _StreamObserver:
-    def __init__(self, call: LiveCall, stream: Stream | AsyncStream) -> None:
+    """Told by the stream; holds its assembly and not the stream, so that a dropped one is freed."""
+
+    def __init__(self, call: LiveCall, assembly: StreamAssembler) -> None:
         self._call = call
-        self._stream = stream
+        self._assembly = assembly
 
     def chunk(self, chunk: Chunk) -> None:
         self._call.chunk()
@@ -34,18 +39,19 @@ class _StreamObserver:
         self._call.guarded("watch a stream", self._end, ended_by, error)
 
     def _end(self, ended_by: EndedBy, error: BaseException | None) -> None:
-        call, stream = self._call, self._stream
-        call.seen = stream.seen
-        reply = stream.reply if ended_by == "exhausted" else None
-        if reply is not None:
-            take_reply(call, reply, ended_by)
-        elif error is not None:
+        call, reply = self._call, self._assembly.reply
+        _locate(call, reply)
+        if error is not None:
             call.fail(error)
+        elif ended_by == "exhausted":
+            call.usage = reply.meters
+            call.end(ended_by)
+            _fill(call, reply)
         else:
             call.end_later(ended_by)
 
 
-def _take_facts(call: LiveCall, reply: Reply) -> None:
+def _locate(call: LiveCall, reply: Reply) -> None:
     call.asked = replace(
         call.asked,
         provider=reply.provider or call.asked.provider,
@@ -53,7 +59,12 @@ def _take_facts(call: LiveCall, reply: Reply) -> None:
         endpoint=reply.endpoint,
         port=reply.port,
     )
+
+
+def _take_facts(call: LiveCall, reply: Reply) -> None:
+    _locate(call, reply)
     call.usage = reply.meters
+    call.recognised = True
     seen = call.seen
     seen.api, seen.model, seen.response_id = reply.api, reply.model, reply.id
     seen.complete = True

@@ -120,17 +120,15 @@ class Shelf:
 
     def _build(self, provider: str, name: str) -> Book | None:
         rows = self._prices.rows(provider, name)
-        patterns = [
-            row
-            for row in self._patterns
-            if row["provider"] == provider and matches(row["model"], name)
-        ]
+        patterns = _of_model(self._patterns, provider, name)
         if not rows and not any(row["meter"].startswith("tokens.in.text") for row in patterns):
             return None  # fees alone do not make a model known
         prices: dict[str, list[Price]] = {}
         for row in (*rows, *patterns):
             prices.setdefault(row["meter"], []).append(price(row))
         named = {row.schedule for some in prices.values() for row in some} - {""}
+        fixed = _of_model(self._fixed, provider, name)
+        fees = _of_model(self._request_fees, provider, name)
         return Book(
             provider=provider,
             model=rows[0]["model"] if rows else name,
@@ -141,24 +139,14 @@ class Shelf:
                 if owner == provider and matches(pattern, name)
             ),
             fixed_tokens={
-                row["fee"]: (row["meter"], int(row["quantity"]), *period(row))
-                for row in self._fixed
-                if row["provider"] == provider and matches(row["model"], name)
+                row["fee"]: (row["meter"], int(row["quantity"]), *period(row)) for row in fixed
             },
             minimums={
                 row["meter"]: int(row["quantity"])
-                for row in self._minimums
-                if row["provider"] == provider and matches(row["model"], name)
+                for row in _of_model(self._minimums, provider, name)
             },
-            schedules={name: self._schedules[name] for name in named},
-            request_fee=next(
-                (
-                    row["fee"]
-                    for row in self._request_fees
-                    if row["provider"] == provider and matches(row["model"], name)
-                ),
-                "",
-            ),
+            schedules={schedule: self._schedules[schedule] for schedule in named},
+            request_fee=fees[0]["fee"] if fees else "",
         )
 
     def provenance(self, row_id: str) -> Provenance | None:
@@ -231,3 +219,8 @@ class Shelf:
     def _schedules(self) -> dict[str, Schedule]:
         rows = read_all(self._folder / "schedules.csv")
         return {row["schedule"]: Schedule.parse(row) for row in rows}
+
+
+def _of_model(rows: list[dict[str, str]], provider: str, name: str) -> list[dict[str, str]]:
+    """Take the rows whose pattern a model fits."""
+    return [r for r in rows if r["provider"] == provider and matches(r["model"], name)]

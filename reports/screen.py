@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
@@ -34,16 +33,9 @@ class Screen:
         if columns.isascii() and columns.isdigit() and int(columns) > 0:
             width = int(columns)
         else:
-            width = _terminal_width(stream) if terminal else PIPE_WIDTH
+            width = (terminal and os.get_terminal_size(stream.fileno()).columns) or PIPE_WIDTH
         plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
         return cls(width, terminal and not plain, not _writes(stream, "█─"))
-
-
-def _terminal_width(stream: TextIO) -> int:
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    except OSError:
-        return shutil.get_terminal_size().columns
 
 
 def _writes(stream: TextIO, text: str) -> bool:

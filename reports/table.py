@@ -69,11 +69,15 @@ def render_table(columns: Sequence[Column], screen: Screen, *, total: bool = Fal
     fitted = fit([_printable(column, screen.ascii_only) for column in columns], screen)
     rule = ("-" if screen.ascii_only else "─") * (screen.width - _room(fitted, screen))
     heading = _line([_padded(column.title, column, "bold", screen) for column in fitted])
+    last = len(columns[0].cells) - 1
     rows = [
         _line(
-            [_padded(column.cells[row], column, _style(column, row), screen) for column in fitted]
+            [
+                _padded(c.cells[row], c, _style(c, row, total and row == last), screen)
+                for c in fitted
+            ]
         )
-        for row in range(len(columns[0].cells))
+        for row in range(last + 1)
     ]
     if total:
         rows.insert(-1, rule)
@@ -119,8 +123,10 @@ def _room(columns: Sequence[Column], screen: Screen) -> int:
     return screen.width - sum(c.width for c in columns) - GAP * (len(columns) - 1)
 
 
-def _style(column: Column, row: int) -> str:
-    return "warning" if row in column.warn else column.style
+def _style(column: Column, row: int, is_total: bool) -> str:
+    if row in column.warn:
+        return "warning"
+    return "bold" if is_total else column.style
 
 
 def _short(column: Column) -> Column:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -200,12 +201,14 @@ def _commit(
     connection.execute("BEGIN")
     rows = insert(connection, "calls", scratch)
     hook("inserted")
-    for span, count in lines.items():
-        refused = sum(one.span is span for one in bad)
-        connection.execute(
-            "INSERT INTO merged_segments VALUES (?, ?, ?, ?, ?)",
-            [span.path.name, span.end, count - refused, refused, now],
-        )
+    refused = Counter(one.span for one in bad)
+    notes = [
+        (span.path.name, span.end, lines[span] - refused[span], refused[span]) for span in lines
+    ]
+    connection.execute(
+        "INSERT INTO merged_segments SELECT unnest(?), unnest(?), unnest(?), unnest(?), ?",
+        [*map(list, zip(*notes, strict=True)), now],
+    )
     present = [span.path.name for span in lines]
     connection.execute(
         "DELETE FROM merged_segments WHERE done_at < ? AND NOT list_contains(?, segment)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -276,6 +277,45 @@ def test_merge(shell: Shell, home: Path) -> None:
 
     assert shell("merge").out == f"merged 2 calls of 1 segments into {home}\n"
     assert shell("merge").out == f"merged 0 calls of 0 segments into {home}\n"
+
+
+def test_merge_leaves_it_to_another_merge(shell: Shell, home: Path) -> None:
+    record(home, made(1))
+    shell("merge")
+    with (home / "merge.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        said = shell("merge")
+
+    assert said == Said(0, f"another process is merging into {home}: nothing to do\n", "")
+
+
+def test_a_ledger_that_a_notebook_reads_cannot_be_merged_but_reported(
+    shell: Shell, home: Path
+) -> None:
+    record(home, made(1))
+    shell("merge")
+    record(home, made(2))
+    holder = (
+        "import duckdb, sys\nconnection = duckdb.connect(sys.argv[1], read_only=True)\n"
+        "print('open', flush=True)\nsys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(home / "ledger.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as notebook:
+        assert notebook.stdout is not None
+        assert notebook.stdout.readline() == b"open\n"
+        merged = shell("merge")
+        reported = shell("report", "--format", "json")
+
+    assert merged == Said(
+        2,
+        "",
+        f"costspan: {home}: another program has the ledger open: close it, and merge again\n",
+    )
+    assert json.loads(reported.out)[0]["calls"] == 2
 
 
 def test_what_a_newer_version_recorded_is_missed_aloud(shell: Shell, home: Path) -> None:

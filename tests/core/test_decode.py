@@ -109,6 +109,7 @@ def test_reply_reads_as_attributes_and_as_items() -> None:
     assert "nonsense" not in reply
     assert reply.get("nonsense", 1) == 1
     assert reply.get("model") == "gpt-4o-2024-08-06"
+    assert dict(reply.choices[0].message)["role"] == "assistant"
     assert set(reply) >= {"id", "choices", "usage", "cost"}
     with pytest.raises(KeyError):
         reply["nonsense"]

@@ -10,6 +10,7 @@ import pytest
 
 import costspan.core
 from costspan.core.endpoints import (
+    Endpoint,
     api_key_for,
     endpoint,
     provider_from_url,
@@ -147,6 +148,11 @@ def test_host_and_port(provider: str, host: str, port: int) -> None:
     assert (row.host, row.port) == (host, port)
 
 
+def test_a_row_without_an_address_has_no_host_and_no_port() -> None:
+    assert (Endpoint("x").host, Endpoint("x").port) == (None, None)
+    assert Endpoint("x", base_url="https://h:8443/v1").port == 8443
+
+
 def test_base_url_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadRequestError, match="give base_url= or set DATABRICKS_HOST"):
         endpoint("databricks")
@@ -174,6 +180,15 @@ def test_a_foreign_address_of_a_recognised_provider_speaks_chat() -> None:
     row = endpoint("gemini", base_url="https://generativelanguage.googleapis.com/v1beta/openai/")
     assert (row.provider, row.protocol) == ("google", "chat")
     assert row.base_url == "https://generativelanguage.googleapis.com/v1beta/openai"
+
+
+def test_quirks_belong_to_the_providers_own_server() -> None:
+    own = endpoint("openai", base_url="https://eu.api.openai.com/v1/")
+    assert (own.max_tokens_field, own.key_required) == ("max_completion_tokens", True)
+    assert own.unsupported == endpoint("openai").unsupported != ()
+    other = endpoint("mistral", base_url="http://127.0.0.1:8000/v1")
+    assert (other.max_tokens_field, other.key_required, other.include_usage) == ("", False, True)
+    assert (other.unsupported, other.unsupported_in_messages) == ((), ())
 
 
 def test_api_keys(monkeypatch: pytest.MonkeyPatch) -> None:

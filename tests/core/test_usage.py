@@ -211,6 +211,12 @@ def test_cohere_under_the_name_of_chat_is_still_read() -> None:
     assert usage.profile == "cohere/cohere-v2"
 
 
+def test_openai_models_on_bedrock_answer_in_their_own_format() -> None:
+    usage = read({"prompt_tokens": 6, "completion_tokens": 9, "total_tokens": 15}, "aws", "invoke")
+    assert usage.buckets == {"tokens.in.text": 6, "tokens.out.text": 9}
+    assert usage.profile == "openai/chat"
+
+
 def test_a_rerank_has_only_a_fee() -> None:
     usage = read({"billed_units": {"search_units": 2}}, "cohere", "rerank")
     assert usage.buckets == {}
@@ -289,6 +295,24 @@ def test_the_identity_shows_reasoning_inside() -> None:
     assert usage.buckets["tokens.out.text"] == 10
     assert usage.output_tokens == 50
     assert usage.flags == ("identity:reasoning_inside",)
+
+
+@pytest.mark.parametrize(
+    ("api", "payload"),
+    [
+        ("chat", {"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109}),
+        (
+            "generateContent",
+            {"promptTokenCount": 35, "candidatesTokenCount": 12, "totalTokenCount": 109},
+        ),
+    ],
+)
+def test_thoughts_that_only_the_total_knows_of_are_output(api: str, payload: Payload) -> None:
+    usage = read(payload, "google", api)
+    assert usage.buckets == {
+        "tokens.in.text": 35, "tokens.out.text": 12, "tokens.out.reasoning": 62,
+    }  # fmt: skip
+    assert usage.flags == ("identity:reasoning_hidden",)
 
 
 def test_the_identity_shows_cache_outside() -> None:

@@ -164,7 +164,7 @@ def serve(server: FrameServer, path: str, answer: list[bytes] | dict[str, Any]) 
 
 
 def only(memory: InMemoryExporter, meter: Meter) -> Call:
-    meter.drain()
+    meter.flush()
     assert meter.guard.failures == {}
     assert len(memory.calls) == 1
     return memory.calls[0]

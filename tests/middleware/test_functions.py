@@ -62,7 +62,7 @@ def chunks(finished: bool = True, usage: bool = True) -> list[dict[str, Any]]:
 
 
 def only(memory: InMemoryExporter, meter: Meter) -> Call:
-    meter.drain()
+    meter.flush()
     assert len(memory.calls) == 1
     return memory.calls[0]
 

@@ -57,7 +57,7 @@ def test_cyclic_abandoned_streams_under_an_aggressive_collector() -> None:
     finally:
         gc.set_threshold(*before)
     gc.collect()
-    meter.drain()
+    meter.flush()
 
     assert len(exporter.calls) == 200
     assert {call.status for call in exporter.calls} == {"interrupted"}
@@ -87,7 +87,7 @@ def test_a_signal_handler_that_records_while_we_record() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
-    meter.drain()
+    meter.flush()
 
     assert len(fired) > 50
     assert len(exporter.calls) == made + len(fired)
@@ -117,12 +117,12 @@ def test_a_forked_child_does_not_end_its_parents_calls() -> None:
     if child == 0:  # pragma: no cover - the child's lines are not measured
         del got
         gc.collect()
-        meter.drain()
+        meter.flush()
         inherited = len(exporter.calls)
         own: Any = ask("gpt-4o", MESSAGES)
         next(own)
         own.close()
-        meter.drain()
+        meter.flush()
         os.write(writer, bytes([inherited, len(exporter.calls)]))
         os._exit(0)
     os.waitpid(child, 0)
@@ -130,7 +130,7 @@ def test_a_forked_child_does_not_end_its_parents_calls() -> None:
     assert os.read(reader, 2) == bytes([0, 1])
     assert exporter.calls == ()
     got.close()
-    meter.drain()
+    meter.flush()
     assert len(exporter.calls) == 1
 
 

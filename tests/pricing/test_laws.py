@@ -30,7 +30,7 @@ FORMATS = [
     ("openrouter", "chat", "openai/gpt-4o"),
     ("cohere", "cohere-v2", "command-a"),
 ]
-FIELDS = ""
+FIELD_NAMES = """
     prompt_tokens completion_tokens total_tokens prompt_tokens_details completion_tokens_details
     cached_tokens cache_write_tokens audio_tokens reasoning_tokens input_tokens output_tokens
     input_tokens_details output_tokens_details input_token_details cached_tokens_details
@@ -41,7 +41,8 @@ FIELDS = ""
     cost_in_usd_ticks is_byok cost_details upstream_inference_cost billed_units model tools
     output type action search_context_size trafficType groundingMetadata webSearchQueries
     server_tool_use x_groq usage prompt_cache_hit_tokens num_sources_used
-""".split()
+"""
+FIELDS = FIELD_NAMES.split()
 COUNTS = st.integers(0, 10**6)
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

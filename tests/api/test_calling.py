@@ -1,0 +1,231 @@
+"""The public functions: metered completion, conversations, estimates, the default Meter."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import wire
+
+import costspan
+from costspan import meter as meters
+from costspan.core.errors import NotFoundError
+from costspan.middleware.config import ConfigError
+from costspan.pricing.types import Cost, Estimate
+
+if TYPE_CHECKING:
+    from tests.conftest import FrameServer
+
+HI: list[dict[str, Any]] = [{"role": "user", "content": "hi"}]
+CHAT = "/v1/chat/completions"
+
+
+@pytest.fixture
+def memory() -> Iterator[costspan.InMemoryExporter]:
+    """The default Meter keeps its calls in memory."""
+    exporter = costspan.InMemoryExporter()
+    previous = meters.set_default_meter(costspan.Meter(exporters=[exporter]))
+    yield exporter
+    meters.set_default_meter(previous)
+
+
+def only(memory: costspan.InMemoryExporter) -> Any:
+    costspan.flush()
+    assert len(memory.calls) == 1
+    return memory.calls[0]
+
+
+def test_completion_fills_cost_and_estimate(
+    frame_server: FrameServer, memory: costspan.InMemoryExporter
+) -> None:
+    frame_server.json(CHAT, wire.CHAT_BODY)
+
+    reply = costspan.completion(
+        "openai/gpt-4o", HI, base_url=f"{frame_server.url}/v1", api_key="k", max_tokens=7
+    )
+
+    assert reply.choices[0].message.content == "One two three."
+    assert isinstance(reply.cost, Cost)
+    assert isinstance(reply.estimate, Estimate)
+    # gpt-4o-2024-08-06: 600 x $2.50 + 400 x $1.25 + 100 x $10 per million tokens.
+    assert reply.cost.total == Decimal("0.003")
+    assert reply.estimate.output_tokens.high == 7
+    call = only(memory)
+    assert call.last.provider == "openai"
+    assert (call.last.endpoint, call.last.port) == ("127.0.0.1", frame_server.port)
+    assert call.cost_usd == Decimal("0.003")
+
+
+def test_anthropic_through_the_core(
+    frame_server: FrameServer, memory: costspan.InMemoryExporter
+) -> None:
+    frame_server.json("/v1/messages", wire.MESSAGE_BODY)
+
+    reply = costspan.completion(
+        "anthropic/claude-sonnet-5", HI, base_url=frame_server.url, api_key="k", max_tokens=100
+    )
+
+    assert reply.usage is not None
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (1000, 100)
+    # Sonnet 5: 600 x $2 + 400 x $0.20 (cache read) + 100 x $10 per million tokens.
+    assert only(memory).cost_usd == Decimal("0.00228")
+
+
+def test_a_stream_of_the_core(frame_server: FrameServer, memory: costspan.InMemoryExporter) -> None:
+    frame_server.script(CHAT, frames=wire.CHAT_STREAM)
+
+    with costspan.completion(
+        "openai/gpt-4o", HI, stream=True, base_url=f"{frame_server.url}/v1", api_key="k"
+    ) as stream:
+        text = "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+
+    assert text == "One two three."
+    assert isinstance(stream.reply.cost, Cost)
+    call = only(memory)
+    assert (call.status, call.ended_by, call.streaming) == ("ok", "exhausted", True)
+    assert call.cost_usd == Decimal("0.003")
+    assert call.ttft_us is not None
+
+
+def test_a_stream_of_the_core_left_early(
+    frame_server: FrameServer, memory: costspan.InMemoryExporter
+) -> None:
+    frame_server.script(CHAT, frames=wire.CHAT_STREAM, pause_s=0.05)
+
+    with costspan.completion(
+        "openai/gpt-4o", HI, stream=True, base_url=f"{frame_server.url}/v1", api_key="k"
+    ) as stream:
+        next(iter(stream))
+
+    call = only(memory)
+    assert call.status == "interrupted"
+    assert call.last.usage is not None
+    assert call.last.usage.source == "partial"
+
+
+async def test_acompletion(frame_server: FrameServer, memory: costspan.InMemoryExporter) -> None:
+    frame_server.json(CHAT, wire.CHAT_BODY)
+    frame_server.script(CHAT, frames=wire.CHAT_STREAM)
+    where: dict[str, Any] = {"base_url": f"{frame_server.url}/v1", "api_key": "k"}
+
+    reply = await costspan.acompletion("openai/gpt-4o", HI, **where)
+    stream = await costspan.acompletion("openai/gpt-4o", HI, stream=True, **where)
+    async with stream:
+        chunks = [chunk async for chunk in stream]
+
+    assert isinstance(reply.cost, Cost)
+    assert len(chunks) >= 4
+    costspan.flush()
+    assert [call.cost_usd for call in memory.calls] == [Decimal("0.003")] * 2
+
+
+def test_an_error_of_the_core_is_a_row(
+    frame_server: FrameServer, memory: costspan.InMemoryExporter
+) -> None:
+    with pytest.raises(NotFoundError):
+        costspan.completion("openai/gpt-4o", HI, base_url=f"{frame_server.url}/no", api_key="k")
+
+    error = only(memory).error
+    assert (error.type, error.http_status) == ("costspan.NotFoundError", 404)
+
+
+def test_a_conversation_is_metered(
+    frame_server: FrameServer, memory: costspan.InMemoryExporter
+) -> None:
+    frame_server.json(CHAT, wire.CHAT_BODY)
+    chat = costspan.ConversationManager(
+        "openai/gpt-4o", "Be brief.", base_url=f"{frame_server.url}/v1", api_key="k"
+    )
+
+    text, reply = chat.send_message("Count.")
+
+    assert text == "One two three."
+    assert reply.cost is not None
+    assert [m["role"] for m in chat.get_history()] == ["system", "user", "assistant"]
+    assert only(memory).cost_usd == Decimal("0.003")
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [("gpt-4o", None), ("openai/gpt-4o", None), ("gpt-4o", "openai"), ("gpt-4o", "azure")],
+)
+def test_estimate_counts_a_plain_chat_exactly(model: str, provider: str | None) -> None:
+    # OpenAI's cookbook rule: 3 a message, 1 for the role, "hi" is 1, 3 to prime the reply.
+    said = costspan.estimate(model=model, messages=HI, max_tokens=50, provider=provider)
+
+    assert said.input_tokens.likely == 8
+    assert said.output_tokens.high == 50
+    assert said.basis == "o200k"
+    assert said.cost_usd is not None
+    # 8 x $2.50 + 50 x $10 per million tokens.
+    assert said.cost_usd.high == Decimal("0.00052")
+
+
+def test_estimate_of_an_unknown_model_has_tokens_and_no_cost() -> None:
+    said = costspan.estimate(model="no-such-model", messages=HI)
+
+    assert said.input_tokens.likely > 0
+    assert said.cost_usd is None
+
+
+def test_tags_reach_the_record(memory: costspan.InMemoryExporter) -> None:
+    ask = costspan.wrap(lambda: {"choices": [], "usage": {}})
+    with costspan.tags(feature="x", session_id="s-1", unit_id="ticket-7"):
+        ask()
+
+    call = only(memory)
+    assert call.tags == {"feature": "x", "session_id": "s-1", "unit_id": "ticket-7"}
+    assert (call.session_id, call.unit_id) == ("s-1", "ticket-7")
+
+
+def test_a_test_may_change_the_default_meter_after_wrapping() -> None:
+    ask = costspan.wrap(lambda: {"choices": []})
+    first, second = costspan.InMemoryExporter(), costspan.InMemoryExporter()
+    previous = meters.set_default_meter(costspan.Meter(exporters=[first]))
+    ask()
+    meters.set_default_meter(costspan.Meter(exporters=[second]))
+    ask()
+    meters.set_default_meter(previous)
+
+    assert (len(first.calls), len(second.calls)) == (1, 1)
+
+
+def test_a_broken_file_is_said_when_wrapping_and_never_fails_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "costspan.toml"
+    ask = costspan.wrap(lambda: "answer")
+    file.write_text("colour = 1")
+    monkeypatch.setenv("COSTSPAN_CONFIG", str(file))
+    monkeypatch.setenv("COSTSPAN_HOME", str(tmp_path / "home"))
+    previous = meters.set_default_meter(None)
+    try:
+        with pytest.raises(ConfigError, match="unknown key 'colour'"):
+            costspan.wrap(lambda: None)
+        with caplog.at_level(logging.WARNING, logger="costspan"):
+            assert ask() == "answer"
+    finally:
+        made = meters.set_default_meter(previous)
+    assert "reading the configuration failed" in caplog.text
+    assert made is not None
+    assert [type(e).__name__ for e in made.exporters] == ["LedgerExporter", "OTelExporter"]
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"exporters": ["duckdb"]}, "allowed are 'ledger', 'otel'"),
+        ({"billing_mode": "free"}, "allowed are 'metered' and 'plan'"),
+        ({"aliases": {"m": "gpt-4o"}}, "does not name provider/model"),
+        ({"tags": {"a": None}}, "no tag value"),
+    ],
+)
+def test_what_a_meter_cannot_use_is_said(arguments: dict[str, Any], said: str) -> None:
+    given = {"exporters": [costspan.InMemoryExporter()], **arguments}
+    with pytest.raises(ValueError, match=said):
+        costspan.Meter(**given)
