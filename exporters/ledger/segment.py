@@ -83,12 +83,11 @@ class Segment:
         Raises:
             OSError: Written, not mapped, and the disk is full; nothing of the line remains.
         """
-        start = self.used
-        end = start + len(line)
         if self.mapping is None:
             self._write(line)
-            self.used = end
             return
+        start = self.used
+        end = start + len(line)
         self.mapping[start : end - 1] = line[:-1]
         # No signal handler runs between these two: the interpreter looks for signals at calls
         # and jumps only. So an interrupt never leaves a line that is there but not counted.
@@ -110,13 +109,16 @@ class Segment:
         os.close(self.fd)
 
     def _write(self, line: bytes) -> None:
+        # Asked of the file, because an interrupt may have come between a write and its count.
+        start = os.lseek(self.fd, 0, os.SEEK_CUR)
         try:
             if os.write(self.fd, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         except OSError:
-            os.ftruncate(self.fd, self.used)
-            os.lseek(self.fd, self.used, os.SEEK_SET)
+            os.ftruncate(self.fd, start)
+            os.lseek(self.fd, start, os.SEEK_SET)
             raise
+        self.used = start + len(line)
 
 
 def _mapping(fd: int, capacity: int) -> mmap.mmap | None:

@@ -24,6 +24,10 @@ HI: list[dict[str, Any]] = [{"role": "user", "content": "hi"}]
 CHAT = "/v1/chat/completions"
 
 
+def answer() -> dict[str, Any]:
+    return {"choices": [], "usage": {}}
+
+
 @pytest.fixture
 def memory() -> Iterator[costspan.InMemoryExporter]:
     """The default Meter keeps its calls in memory."""
@@ -173,7 +177,7 @@ def test_estimate_of_an_unknown_model_has_tokens_and_no_cost() -> None:
 
 
 def test_tags_reach_the_record(memory: costspan.InMemoryExporter) -> None:
-    ask = costspan.wrap(lambda: {"choices": [], "usage": {}})
+    ask = costspan.wrap(answer)
     with costspan.tags(feature="x", session_id="s-1", unit_id="ticket-7"):
         ask()
 
@@ -183,7 +187,7 @@ def test_tags_reach_the_record(memory: costspan.InMemoryExporter) -> None:
 
 
 def test_a_test_may_change_the_default_meter_after_wrapping() -> None:
-    ask = costspan.wrap(lambda: {"choices": []})
+    ask = costspan.wrap(answer)
     first, second = costspan.InMemoryExporter(), costspan.InMemoryExporter()
     previous = meters.set_default_meter(costspan.Meter(exporters=[first]))
     ask()
@@ -198,16 +202,16 @@ def test_a_broken_file_is_said_when_wrapping_and_never_fails_a_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "costspan.toml"
-    ask = costspan.wrap(lambda: "answer")
+    ask = costspan.wrap(answer)
     file.write_text("colour = 1")
     monkeypatch.setenv("COSTSPAN_CONFIG", str(file))
     monkeypatch.setenv("COSTSPAN_HOME", str(tmp_path / "home"))
     previous = meters.set_default_meter(None)
     try:
         with pytest.raises(ConfigError, match="unknown key 'colour'"):
-            costspan.wrap(lambda: None)
+            costspan.wrap(answer)
         with caplog.at_level(logging.WARNING, logger="costspan"):
-            assert ask() == "answer"
+            assert ask() == answer()
     finally:
         made = meters.set_default_meter(previous)
     assert "reading the configuration failed" in caplog.text

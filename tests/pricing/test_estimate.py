@@ -277,6 +277,13 @@ def test_a_request_that_writes_to_the_cache_reserves_the_price_of_it() -> None:
     assert costs[1].likely == costs[0].likely
 
 
+def test_a_model_that_writes_its_cache_unasked_reserves_the_price_of_it() -> None:
+    said = estimate(user("word " * 2000, max_tokens=1), model="gpt-5.6-luna")
+    assert said.cost_usd is not None
+    answer = Decimal("1.2e-6")
+    assert said.cost_usd.high - answer == (said.cost_usd.likely - answer) * Decimal("1.25")
+
+
 def test_tiers_asked_for_are_priced() -> None:
     said = estimate(user("hi", max_tokens=100, service_tier="priority"), model="gpt-4.1")
     plain = estimate(user("hi", max_tokens=100), model="gpt-4.1")

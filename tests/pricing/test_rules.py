@@ -65,6 +65,7 @@ def test_before_a_model_existed_it_has_no_price(price: Any) -> None:
         ("openai", "GPT-4o-2024-08-06", "gpt-4o-2024-08-06"),
         ("openai", "openai/gpt-4o-2024-08-06", "gpt-4o-2024-08-06"),
         ("openai", "gpt-4o-20240806", "gpt-4o-2024-08-06"),
+        ("openai", "gpt-5.6-luna-2026-07-09", "gpt-5.6-luna"),
         ("openai", "ft:gpt-4o-mini-2024-07-18:acme::Ab12", "ft:gpt-4o-mini-2024-07-18"),
         ("anthropic", "anthropic/claude-sonnet-4-5", "claude-sonnet-4-5-20250929"),
         ("anthropic", "claude-sonnet-4-5-2025-09-29", "claude-sonnet-4-5-20250929"),

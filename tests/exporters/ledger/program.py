@@ -183,6 +183,21 @@ def fork_beside_threads(home: str) -> None:
     print(json.dumps({"threads": sum(counts), "children": ended}))
 
 
+def export_from_child(home: str) -> None:
+    """Export one call, and one more from a forked child; print both process ids."""
+    from costspan.exporters.ledger.exporter import LedgerExporter
+
+    folder = Home(Path(home), named=True, fallback=False, reason="named by the test")
+    exporter: Any = LedgerExporter(folder)
+    exporter.finish(None, make_call(0, 0))
+    child = os.fork()
+    if child == 0:
+        exporter.finish(None, make_call(1, 0))
+        os._exit(0)
+    os.waitpid(child, 0)
+    print(json.dumps([os.getpid(), child]))
+
+
 def _fork(spool: Writer, writer: int, *, grandchild: bool) -> int:
     pid = os.fork()
     if pid == 0:
@@ -244,9 +259,9 @@ def garbage(home: str) -> None:
     print(json.dumps({"puts": 3000, "finalised": finalised, "lost": spool.lost}))
 
 
-def interrupted(home: str) -> None:
+def interrupted(home: str, mode: str) -> None:
     """Be hit by keyboard interrupts in the midst of puts; print how many puts returned true."""
-    spool = open_writer(home, segment_bytes=1 << 16)
+    spool = open_writer(home, segment_bytes=1 << 16, mapped=mode == "mmap")
 
     def handler(*_: object) -> None:
         raise KeyboardInterrupt

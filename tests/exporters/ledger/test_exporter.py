@@ -45,19 +45,12 @@ def test_a_finished_call_is_in_the_ledger(
     assert origin == (host_word(), os.getpid(), "1.2.3")
 
 
-def test_a_forked_child_says_its_own_process(
-    home: Home, exporter: LedgerExporter, make_call: Callable[..., Call]
-) -> None:
-    exporter.finish(OPEN_CALL, make_call(0, 0))
-    child = os.fork()
-    if child == 0:
-        exporter.finish(OPEN_CALL, make_call(1, 0))
-        os._exit(0)
-    os.waitpid(child, 0)
+def test_a_forked_child_says_its_own_process(home: Home, answer: Any) -> None:
+    parent, child = answer("export_from_child")
 
     with open_ledger(home) as reader:
         pids = reader.execute("SELECT pid FROM calls ORDER BY session_id").rows
-    assert pids == [(os.getpid(),), (child,)]
+    assert pids == [(parent,), (child,)]
 
 
 def test_health(home: Home, exporter: LedgerExporter, make_call: Callable[..., Call]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from costspan.exporters.home import Home
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -42,8 +44,11 @@ def test_finalisers_put_while_garbage_is_collected(answer: Any, query: Query) ->
     assert query(counts) == [("0", 3000), ("1", 3000)]
 
 
-def test_keyboard_interrupts_in_the_midst_of_puts(home: Home, answer: Any, query: Query) -> None:
-    done = answer("interrupted")
+@pytest.mark.parametrize("mode", ["mmap", "write"])
+def test_keyboard_interrupts_in_the_midst_of_puts(
+    home: Home, answer: Any, query: Query, mode: str
+) -> None:
+    done = answer("interrupted", mode)
 
     assert done["lost"] == 0
     ((stored,),) = query("SELECT count(*) FROM calls")
