@@ -212,7 +212,7 @@ def _default() -> Meter:
 
     ``wrap`` has said what is wrong with the file already; a call must not fail for it.
     """
-    found = _guard.run("reading the configuration", meters.default_meter)
+    found = meters.made_meter() or _guard.run("reading the configuration", meters.default_meter)
     if found is None:
         found = _guard.run("setting up without the file", meters.Meter) or Meter()
         meters.set_default_meter(found)

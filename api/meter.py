@@ -89,6 +89,11 @@ _lock = threading.Lock()
 _default: middleware.Meter | None = None
 
 
+def made_meter() -> middleware.Meter | None:
+    """The default Meter if it has been made already."""
+    return _default
+
+
 def default_meter() -> middleware.Meter:
     """The Meter that is used where none is given, made from the configuration when first needed.
 

@@ -6,15 +6,13 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
 from costspan.core.observation import Observation
 from costspan.core.types import Usage
 from costspan.middleware.cancellation import is_cancellation
-from costspan.middleware.ids import new_call_id
 from costspan.middleware.record import Call, EndedBy
 from costspan.middleware.request import AskedCall
 from costspan.pricing.types import Estimate
@@ -29,8 +27,7 @@ running: ContextVar[LiveCall | None] = ContextVar("costspan_running", default=No
 """The wrapped call that runs in this context: the outermost wrapper records, inner ones pass."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How and when a call ended.
 
     Attributes:
@@ -92,7 +89,7 @@ class LiveCall:
         self._start_ns = time.perf_counter_ns()
         self._first_chunk_ns: int | None = None
         self.asked = asked
-        self.call_id: UUID = new_call_id(now_ns)
+        self.call_id: UUID = meter.ids.new(now_ns, self._pid)
         self.started_at = datetime.fromtimestamp(now_ns / 1e9, UTC)
         self.seen = Observation(asked.api)
         self.recognised = False

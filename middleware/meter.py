@@ -6,7 +6,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock, get_ident
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from costspan.core.naming import canonical_api, canonical_provider
 from costspan.middleware.drainer import Drainer
 from costspan.middleware.guard import Guard
+from costspan.middleware.ids import CallIds
 from costspan.middleware.lifecycle import follow_process
 from costspan.middleware.live import Ending, LiveCall
 from costspan.middleware.record import Activating, Exporter
@@ -61,6 +61,7 @@ class Meter:
         self.billing_mode = billing_mode
         self.clock = clock
         self.guard = Guard()
+        self.ids = CallIds()
         self._catalogue = catalogue
         self._attaching = [e for e in self.exporters if isinstance(e, Activating)]
         self._deferred: deque[tuple[LiveCall, Ending]] = deque()
@@ -125,8 +126,7 @@ class Meter:
             api: Canonical api, by default the one that the body and the provider tell.
         """
         asked = from_arguments(body)
-        asked = replace(
-            asked,
+        asked = asked._replace(
             provider=canonical_provider(provider) if provider else asked.provider,
             api=canonical_api(api) if api else asked.api,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from costspan.core.assembly import StreamAssembler
 from costspan.core.reply import Chunk, Reply
 from costspan.core.stream import AsyncStream, Stream
@@ -52,8 +50,7 @@ class _StreamObserver:
 
 
 def _locate(call: LiveCall, reply: Reply) -> None:
-    call.asked = replace(
-        call.asked,
+    call.asked = call.asked._replace(
         provider=reply.provider or call.asked.provider,
         api=reply.api or call.asked.api,
         endpoint=reply.endpoint,

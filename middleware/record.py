@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 from costspan.core.types import Usage
@@ -24,8 +24,11 @@ EndedBy: TypeAlias = Literal[
 a cancellation, an explicit close, garbage collection, interpreter exit."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorFacts:
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""No tags, no parameters, no context; read-only, because it is shared."""
+
+
+class ErrorFacts(NamedTuple):
     """What is kept of an error. Never its message or trace: they can hold prompt text and keys.
 
     Attributes:
@@ -39,8 +42,7 @@ class ErrorFacts:
     code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderRequest:
+class ProviderRequest(NamedTuple):
     """One request to a provider within a call, priced alone: a price band must never see a sum.
 
     Attributes:
@@ -71,12 +73,11 @@ class ProviderRequest:
     port: int | None = None
     response_id: str | None = None
     finish_reasons: tuple[str, ...] = ()
-    context: Mapping[str, object] = field(default_factory=dict)
+    context: Mapping[str, object] = NOTHING
     error: ErrorFacts | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One logical completion, finished.
 
     Attributes:
@@ -114,7 +115,7 @@ class Call:
     chunks: int = 0
     error: ErrorFacts | None = None
     retries: int = 0
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = NOTHING
     estimate: Estimate | None = None
     session_id: str | None = None
     unit_id: str | None = None
@@ -123,7 +124,7 @@ class Call:
     root_span_id: str | None = None
     billing_mode: Literal["metered", "plan"] = "metered"
     amount_kind: Literal["tokens", "other"] = "tokens"
-    request_params: Mapping[str, object] = field(default_factory=dict)
+    request_params: Mapping[str, object] = NOTHING
 
     @property
     def last(self) -> ProviderRequest:

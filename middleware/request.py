@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from costspan.core.endpoints import provider_from_url, split_model
 from costspan.core.errors import BadRequestError
+from costspan.middleware.record import NOTHING
 
 OPERATIONS: Mapping[str, str] = {
     "completions": "text_completion",
@@ -38,8 +38,7 @@ _PARAMS = {
 _MAX_TOKENS = {"max_tokens", "max_completion_tokens", "max_output_tokens"}
 
 
-@dataclass(frozen=True, slots=True)
-class AskedCall:
+class AskedCall(NamedTuple):
     """What one call asks for.
 
     Attributes:
@@ -63,8 +62,8 @@ class AskedCall:
     streaming: bool = False
     endpoint: str | None = None
     port: int | None = None
-    params: Mapping[str, object] = field(default_factory=dict)
-    context: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, object] = NOTHING
+    context: Mapping[str, object] = NOTHING
 
     @property
     def operation(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, cast
 
 from costspan.core.types import Usage
@@ -162,9 +162,9 @@ def _completed(usage: Usage, output_tokens: int) -> Usage:
     """A cut stream whose last report came before its last text: take the larger output."""
     reported = usage.output_tokens or 0
     if output_tokens <= reported:
-        return replace(usage, source="partial")
+        return usage._replace(source="partial")
     text = usage.buckets.get("tokens.out.text", 0) + output_tokens - reported
-    return replace(usage, buckets={**usage.buckets, "tokens.out.text": text}, source="partial")
+    return usage._replace(buckets={**usage.buckets, "tokens.out.text": text}, source="partial")
 
 
 def status_of(call: LiveCall, ending: Ending) -> Status:

@@ -17,6 +17,8 @@ from costspan.pricing.types import Estimate, Interval
 
 _NOTHING_GENERATED = ("embeddings", "rerank", "images", "transcription")
 _LIMIT_KEYS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample")
+_CONFIG_KEYS = frozenset(("generationConfig", "generation_config", "config", "inferenceConfig"))
+_ANSWERS = frozenset(("n", "candidateCount"))
 
 
 def estimate_request(
@@ -118,8 +120,8 @@ def _answer_tokens(
     if api in _NOTHING_GENERATED:
         return Interval(0, 0, 0)
     limit = _whole(body, *_LIMIT_KEYS)
-    if limit is None:
-        for key in ("generationConfig", "generation_config", "config", "inferenceConfig"):
+    if limit is None and not _CONFIG_KEYS.isdisjoint(body):
+        for key in _CONFIG_KEYS:
             inner = body.get(key)
             limit = limit or _whole(inner, "maxOutputTokens", "max_output_tokens", "maxTokens")
     if limit is None:
@@ -128,7 +130,7 @@ def _answer_tokens(
     if limit is None:
         limit = token_rules().unknown_output_limit
         assumptions["output"] = "unknown limit"
-    answers = _whole(body, "n", "candidateCount") or 1
+    answers = 1 if _ANSWERS.isdisjoint(body) else _whole(body, *_ANSWERS) or 1
     likely = min(limit, token_rules().likely_output_tokens)
     return Interval(1, likely * answers, limit * answers)
 
@@ -161,7 +163,7 @@ def _cost(
     elif cacheable and catalogue.writes_caches(provider=provider, model=model, at=at):
         worst = "tokens.in.cache_write"
     assumptions["cache"] = "all-hit low, all-miss high" if cacheable else "none"
-    context = {key: body[key] for key in _PRICED_KEYS if isinstance(body.get(key), str)}
+    context = {key: body[key] for key in _PRICED_KEYS & body.keys() if isinstance(body[key], str)}
     assumptions["tier"] = str(context.get("service_tier", "standard"))
     amounts = catalogue.quote(
         (
@@ -180,7 +182,7 @@ def _cost(
     return Interval(min(low, likely), likely, max(likely, high))
 
 
-_PRICED_KEYS = ("service_tier", "speed", "inference_geo")
+_PRICED_KEYS = frozenset(("service_tier", "speed", "inference_geo"))
 
 
 def count_answer(text: str, *, model: str) -> int:

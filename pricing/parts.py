@@ -187,7 +187,7 @@ _KEYED: tuple[tuple[str, _Reader], ...] = (
 
 def field_of(node: object, *keys: str) -> object:
     """Give the first of some fields that a mapping or an SDK's object has."""
-    if isinstance(node, Mapping):
+    if type(node) is dict or isinstance(node, Mapping):
         for key in keys:
             value = node.get(key)
             if value is not None:

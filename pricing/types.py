@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Generic, Literal, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from costspan.core.types import Quantity
 
@@ -17,8 +17,7 @@ rates are known to be zero; ``partial`` some meter has no rate, the total holds 
 Number = TypeVar("Number")
 
 
-@dataclass(frozen=True, slots=True)
-class CostLine:
+class CostLine(NamedTuple):
     """One bucket times its price.
 
     Attributes:
@@ -40,8 +39,7 @@ class CostLine:
     row: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What one provider request costs, as it will be invoiced.
 
     Attributes:
@@ -68,8 +66,7 @@ class Cost:
     catalogue_version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval(Generic[Number]):
+class Interval(NamedTuple, Generic[Number]):
     """Low, likely and high value of an estimated quantity."""
 
     low: Number
@@ -77,8 +74,7 @@ class Interval(Generic[Number]):
     high: Number
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """What a call will use and cost, said before it runs.
 
     Attributes:
@@ -96,4 +92,4 @@ class Estimate:
     cost_usd: Interval[Decimal] | None
     basis: str
     confidence: Literal["high", "medium", "low"]
-    assumptions: Mapping[str, str] = field(default_factory=dict)
+    assumptions: Mapping[str, str] = MappingProxyType({})

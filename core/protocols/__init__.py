@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
+from functools import cache
 
 from costspan.core.endpoints import Endpoint
 from costspan.core.observation import Observation
@@ -69,6 +70,7 @@ def load_protocol(api: str) -> Protocol:
     raise ValueError(f"the core cannot complete with the api {api!r}, only with chat and messages")
 
 
+@cache
 def load(api: str) -> Observer:
     """The protocol module of an api, imported on first use.
 

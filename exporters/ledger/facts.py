@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from costspan.core.types import Usage
 from costspan.middleware.record import ErrorFacts, ProviderRequest
-from costspan.pricing.types import Cost, CostLine
+from costspan.pricing.types import Cost
 
 Row: TypeAlias = dict[str, object]
 """Column to value; a column that is NULL may be missing."""
@@ -106,15 +106,18 @@ def _cost(cost: Cost, facts: Row) -> None:
         column = _cost_column(line.meter)
         parts[column] = parts[column] + line.amount_usd if column in parts else line.amount_usd
     facts.update(parts)
-    facts["cost_lines"] = [_line(line) for line in cost.lines]
+    facts["cost_lines"] = [_line(x.meter, x.rate_usd, x.per, x.factors, x.row) for x in cost.lines]
 
 
-def _line(line: CostLine) -> list[object]:
+@lru_cache(maxsize=4096)
+def _line(
+    meter: str, rate_usd: Decimal, per: int, factors: tuple[tuple[str, Decimal], ...], row: str
+) -> list[object]:
     """A cost line without quantity and amount, which follow from the buckets.
 
     So few different ones exist that the database stores them in next to nothing.
     """
-    return [line.meter, line.rate_usd, line.per, line.factors, line.row]
+    return [meter, str(rate_usd), per, [[name, str(factor)] for name, factor in factors], row]
 
 
 def add_error(error: ErrorFacts, facts: Row) -> None:

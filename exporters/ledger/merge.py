@@ -39,7 +39,8 @@ program has the database open."""
 
 Hook: TypeAlias = Callable[[str], None]
 
-_BATCH_BYTES = 128 << 20
+# Large enough for a full row group of DuckDB (122,880 rows), which it writes past its log.
+_BATCH_BYTES = 256 << 20
 _POLL_S = 0.02
 _KEEP_MANIFEST = timedelta(days=30)
 _UNREADY_S = 60.0

@@ -194,9 +194,5 @@ def _clean(value: object) -> object:
 
 
 def _text(value: object) -> str:
-    try:
-        text = str(value)
-    except Exception:  # a user's object may raise anything from __str__
-        return type(value).__name__
-    paired = text.encode("utf-16-le", "surrogatepass")
+    paired = str(value).encode("utf-16-le", "surrogatepass")
     return paired.decode("utf-16-le", "replace")
