@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from costspan import __version__
 from costspan.middleware import meter as middleware
 from costspan.middleware.config import Config, load
 
@@ -75,7 +76,7 @@ def _exporter(item: str | Exporter, home: str | os.PathLike[str] | None) -> Expo
         from costspan.exporters.home import resolve_home
         from costspan.exporters.ledger.exporter import LedgerExporter
 
-        return LedgerExporter(resolve_home(home))
+        return LedgerExporter(resolve_home(home), sdk_version=__version__)
     if item == "otel":
         from costspan.exporters.otel import OTelExporter
 

@@ -135,6 +135,8 @@ class Meter:
 
     def attach(self, call: LiveCall) -> list[tuple[Activating, object]]:
         """Make the exporters' spans current while the user's call runs."""
+        if not call.state:
+            return []
         return [(e, self.guard.run("attach", e.attach, call)) for e in self._attaching]
 
     def detach(self, tokens: list[tuple[Activating, object]]) -> None:

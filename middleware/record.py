@@ -221,7 +221,10 @@ class Exporter(Protocol):
 
 @runtime_checkable
 class Activating(Protocol):
-    """An exporter that makes something current while the user's call runs (a span)."""
+    """An exporter that makes something current while the user's call runs (a span).
+
+    It is asked to only if something was left in the call's ``state`` by `Exporter.start`.
+    """
 
     def attach(self, call: OpenCall) -> object:
         """Enter; the result is handed to `detach` in the same context."""

@@ -27,7 +27,27 @@ def watch(call: LiveCall, result: T) -> T:
     return result if watched is None else watched
 
 
+_HOLD_A_RESPONSE = frozenset(("response", "http_response", "stream", "_stream"))
+"""Attributes of an SDK's result that wraps an HTTP response, and of a response itself."""
+
+
 def _watch(call: LiveCall, result: Any) -> Any:
+    fields = getattr(result, "__dict__", None)
+    if type(result) is dict or (type(fields) is dict and _is_plain(result, fields)):
+        see_value(call, result)
+        call.end("value")
+        return result
+    return _watch_other(call, result)
+
+
+def _is_plain(result: object, fields: dict[str, object]) -> bool:
+    """Whether an object is a whole reply: the quick answer for nearly all of them."""
+    return _HOLD_A_RESPONSE.isdisjoint(fields) and not (
+        hasattr(type(result), "__next__") or hasattr(type(result), "__anext__")
+    )
+
+
+def _watch_other(call: LiveCall, result: Any) -> Any:
     if isinstance(result, Reply):
         take_reply(call, result)
     elif isinstance(result, (Stream, AsyncStream)):

@@ -45,7 +45,10 @@ def connect(
     }
     if temporary is not None:
         settings["temp_directory"] = str(temporary)
-    return duckdb.connect(":memory:" if memory else path, config=settings)
+    connection = duckdb.connect(":memory:" if memory else path, config=settings)
+    # After two seconds it would be printed, into the midst of a report.
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 def is_held(error: Exception) -> bool:

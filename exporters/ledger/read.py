@@ -116,6 +116,7 @@ def open_ledger(home: str | os.PathLike[str], wait_s: float = 2.5) -> Reader:
         LedgerHeldError: Another program has it open for writing; the message names it.
         LedgerVersionError: The database is a newer costspan's.
         LedgerCorruptError: The database is damaged.
+        LedgerError: The folder cannot be used, or not by this user.
     """
     import duckdb
 
@@ -155,7 +156,14 @@ def _refuse_missing(home: str | os.PathLike[str], folder: Path) -> None:
             verify(home)
         except HomeError as error:
             raise LedgerError(str(error)) from error
-    if not (folder / DATABASE).exists() and not segment_paths(folder):
+    try:
+        found = (folder / DATABASE).exists() or segment_paths(folder)
+    except PermissionError as error:
+        raise LedgerError(
+            f"{folder} may not be read by this user: run the report as its owner, or name your "
+            "own folder by COSTSPAN_HOME or --home."
+        ) from error
+    if not found:
         raise NoLedgerError(
             f"No calls have been recorded in {folder} yet. Wrap a call with costspan and make it, "
             "or name the folder that holds the ledger by COSTSPAN_HOME."

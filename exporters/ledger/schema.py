@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from costspan.exporters.ledger.database import connect
 from costspan.exporters.ledger.errors import LedgerVersionError
 
 if TYPE_CHECKING:
@@ -104,7 +105,17 @@ class Migration:
 
     version: int
     name: str
-    statements: tuple[str, ...]
+    own_statements: tuple[str, ...] = ()
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """The statements, by default those of ``<version>_<name>.sql``."""
+        if self.own_statements:
+            return self.own_statements
+        file = Path(__file__).with_name(f"{self.version:04}_{self.name}.sql")
+        lines = file.read_text("utf-8").splitlines()
+        text = "\n".join(line for line in lines if not line.startswith("--"))
+        return tuple(part.strip() for part in text.split(";") if part.strip())
 
 
 def calls_ddl(table: str = "calls") -> str:
@@ -143,18 +154,8 @@ def call_requests_sql(calls: str = "calls") -> str:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (
-    Migration(
-        1,
-        "calls",
-        (
-            calls_ddl(),
-            "CREATE TABLE IF NOT EXISTS merged_segments (segment VARCHAR NOT NULL, "
-            "merged_bytes BIGINT NOT NULL, rows BIGINT, bad BIGINT, done_at TIMESTAMP)",
-            f"CREATE OR REPLACE VIEW call_requests AS {call_requests_sql()}",
-        ),
-    ),
-)
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, "calls"),)
+"""In order. The text of each is frozen in a file; `CALL_COLUMNS` is where all of them lead to."""
 
 _MIGRATIONS_DDL = (
     "CREATE TABLE IF NOT EXISTS migrations (version INTEGER, name VARCHAR, applied_at TIMESTAMP)"
@@ -237,11 +238,9 @@ def create_database(path: Path) -> None:
     A database that DuckDB creates on a full disk stays unreadable when there is room again
     (duckdb/duckdb#9667), so it gets its name only when it is whole and on the disk.
     """
-    import duckdb
-
     unready = path.with_name(f"{path.name}.new.{os.getpid()}")
     try:
-        connection = duckdb.connect()
+        connection = connect("", memory=True)
         try:
             attach = str(unready).replace("'", "''")
             connection.execute(f"ATTACH '{attach}' AS fresh (STORAGE_VERSION '{STORAGE_VERSION}')")

@@ -167,6 +167,15 @@ def test_nothing_can_be_written_or_read_beside_the_ledger(
     assert sorted(os.listdir(tmp_path)) == ["home", "secret.csv"]
 
 
+def test_a_long_query_prints_no_progress_bar(
+    home: Home, make_call: MakeCall, open_writer: OpenWriter
+) -> None:
+    open_writer(home).put(encode(make_call(0, 0)))
+
+    with open_ledger(home) as reader:
+        assert reader.execute("SELECT current_setting('enable_progress_bar')").rows == [(False,)]
+
+
 def test_nothing_is_left_behind(
     home: Home,
     tmp_path: Path,
@@ -269,18 +278,15 @@ def test_the_view_is_in_the_file_for_notebooks(
     assert found == [("gpt-x-2026-10-01", Decimal("0.0026"))]
 
 
-def test_sums_of_money_are_exact(home: Home, make_call: MakeCall, open_writer: OpenWriter) -> None:
+def test_sums_of_money_are_exact(
+    home: Home, make_call: MakeCall, make_request: MakeRequest, open_writer: OpenWriter
+) -> None:
     """duckdb/duckdb#3143, neilotoole/sq#855: sums turn into floats and drift."""
     writer = open_writer(home)
     smallest = Decimal("0.000000000001")
     for number in range(1000):
-        record = make_call(0, number)
-        request = record.requests[0]
         cost = Cost(Decimal("0.1") + smallest * number, "priced")
-        replaced = type(request)(
-            **{name: getattr(request, name) for name in request.__slots__} | {"cost": cost}
-        )
-        writer.put(encode(make_call(0, number, requests=(replaced,))))
+        writer.put(encode(make_call(0, number, requests=(make_request(cost=cost),))))
 
     with open_ledger(home) as reader:
         answer = reader.execute("SELECT sum(cost_usd) FROM calls")

@@ -1,0 +1,116 @@
+-- Schema version 1. Never change this file: a ledger that has it is brought on by a later one.
+-- Every default is a constant or absent (see Migration in schema.py).
+
+CREATE TABLE IF NOT EXISTS calls (
+    call_id UUID NOT NULL,
+    record_version SMALLINT NOT NULL,
+    started_at TIMESTAMP NOT NULL,
+    ended_at TIMESTAMP NOT NULL,
+    latency_us BIGINT,
+    ttft_us BIGINT,
+    operation VARCHAR,
+    streaming BOOLEAN,
+    chunks INTEGER,
+    retries SMALLINT,
+    request_count SMALLINT,
+    status VARCHAR NOT NULL,
+    ended_by VARCHAR,
+    api VARCHAR,
+    provider VARCHAR,
+    model VARCHAR,
+    model_requested VARCHAR,
+    endpoint VARCHAR,
+    port INTEGER,
+    error_type VARCHAR,
+    error_code VARCHAR,
+    http_status SMALLINT,
+    response_id VARCHAR,
+    finish_reasons VARCHAR,
+    input_tokens BIGINT,
+    output_tokens BIGINT,
+    cache_read_tokens BIGINT,
+    cache_write_tokens BIGINT,
+    reasoning_tokens BIGINT,
+    usage_source VARCHAR,
+    usage_flags VARCHAR,
+    usage_profile VARCHAR,
+    buckets MAP(VARCHAR, DECIMAL(18,3)),
+    fees MAP(VARCHAR, DECIMAL(18,3)),
+    tier VARCHAR,
+    region VARCHAR,
+    deployment VARCHAR,
+    speed VARCHAR,
+    context JSON,
+    cost_usd DECIMAL(18,12),
+    cost_input_usd DECIMAL(18,12),
+    cost_output_usd DECIMAL(18,12),
+    cost_cache_read_usd DECIMAL(18,12),
+    cost_cache_write_usd DECIMAL(18,12),
+    cost_other_usd DECIMAL(18,12),
+    cost_status VARCHAR NOT NULL,
+    reported_usd DECIMAL(18,12),
+    catalogue_version VARCHAR,
+    priced_provider VARCHAR,
+    priced_model VARCHAR,
+    cost_lines JSON,
+    requests JSON,
+    estimate_input_tokens BIGINT,
+    estimate_input_tokens_low BIGINT,
+    estimate_input_tokens_high BIGINT,
+    estimate_output_tokens BIGINT,
+    estimate_output_tokens_low BIGINT,
+    estimate_output_tokens_high BIGINT,
+    estimate_cost_usd DECIMAL(18,12),
+    estimate_cost_low_usd DECIMAL(18,12),
+    estimate_cost_high_usd DECIMAL(18,12),
+    estimate_basis VARCHAR,
+    session_id VARCHAR,
+    unit_id VARCHAR,
+    billing_mode VARCHAR,
+    amount_kind VARCHAR,
+    trace_id VARCHAR,
+    span_id VARCHAR,
+    root_span_id VARCHAR,
+    tags JSON,
+    host VARCHAR,
+    pid INTEGER,
+    sdk_version VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS merged_segments (
+    segment VARCHAR NOT NULL,
+    merged_bytes BIGINT NOT NULL,
+    rows BIGINT,
+    bad BIGINT,
+    done_at TIMESTAMP
+);
+
+CREATE OR REPLACE VIEW call_requests AS
+SELECT 1::BIGINT AS request_number, started_at, ended_at, status, call_id, record_version, operation,
+streaming, session_id, unit_id, billing_mode, amount_kind, trace_id, tags, host, request_count, api, provider,
+model, model_requested, endpoint, port, error_type, error_code, http_status, response_id, finish_reasons,
+input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, usage_source,
+usage_flags, usage_profile, buckets, fees, tier, region, deployment, speed, context, cost_usd, cost_input_usd,
+cost_output_usd, cost_cache_read_usd, cost_cache_write_usd, cost_other_usd, cost_status, reported_usd,
+catalogue_version, priced_provider, priced_model, cost_lines FROM calls WHERE requests IS NULL UNION ALL
+SELECT request_number, make_timestamp(r.started_at_us), make_timestamp(r.ended_at_us), CASE WHEN r.error_type
+IS NULL THEN status ELSE 'error' END, call_id, record_version, operation, streaming, session_id, unit_id,
+billing_mode, amount_kind, trace_id, tags, host, request_count, r.api, r.provider, r.model, r.model_requested,
+r.endpoint, r.port, r.error_type, r.error_code, r.http_status, r.response_id, r.finish_reasons,
+r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens,
+r.usage_source, r.usage_flags, r.usage_profile, r.buckets, r.fees, r.tier, r.region, r.deployment, r.speed,
+r.context, r.cost_usd, r.cost_input_usd, r.cost_output_usd, r.cost_cache_read_usd, r.cost_cache_write_usd,
+r.cost_other_usd, r.cost_status, r.reported_usd, r.catalogue_version, r.priced_provider, r.priced_model,
+r.cost_lines FROM (SELECT *, unnest(parsed) AS r, generate_subscripts(parsed, 1) AS request_number FROM
+(SELECT *, from_json(requests, '[{"api": "VARCHAR", "provider": "VARCHAR", "model": "VARCHAR",
+"model_requested": "VARCHAR", "endpoint": "VARCHAR", "port": "INTEGER", "error_type": "VARCHAR", "error_code":
+"VARCHAR", "http_status": "SMALLINT", "response_id": "VARCHAR", "finish_reasons": "VARCHAR", "input_tokens":
+"BIGINT", "output_tokens": "BIGINT", "cache_read_tokens": "BIGINT", "cache_write_tokens": "BIGINT",
+"reasoning_tokens": "BIGINT", "usage_source": "VARCHAR", "usage_flags": "VARCHAR", "usage_profile": "VARCHAR",
+"buckets": "MAP(VARCHAR, DECIMAL(18,3))", "fees": "MAP(VARCHAR, DECIMAL(18,3))", "tier": "VARCHAR", "region":
+"VARCHAR", "deployment": "VARCHAR", "speed": "VARCHAR", "context": "JSON", "cost_usd": "DECIMAL(18,12)",
+"cost_input_usd": "DECIMAL(18,12)", "cost_output_usd": "DECIMAL(18,12)", "cost_cache_read_usd":
+"DECIMAL(18,12)", "cost_cache_write_usd": "DECIMAL(18,12)", "cost_other_usd": "DECIMAL(18,12)", "cost_status":
+"VARCHAR", "reported_usd": "DECIMAL(18,12)", "catalogue_version": "VARCHAR", "priced_provider": "VARCHAR",
+"priced_model": "VARCHAR", "cost_lines": "JSON", "started_at_us": "BIGINT", "ended_at_us": "BIGINT"}]') AS
+parsed FROM calls WHERE requests IS NOT NULL));
