@@ -9,16 +9,13 @@ from typing import Any, TypeAlias
 
 from costspan.middleware.live import LiveCall, running
 from costspan.middleware.meter import Meter
-from costspan.middleware.request import AskedCall
+from costspan.middleware.request import RequestReader
 from costspan.middleware.streams import tee_async_generator, tee_generator
 from costspan.middleware.watch import watch
 from costspan.middleware.watching import Watching
 
 MeterSource: TypeAlias = Callable[[], Meter]
 """Gives the Meter when a call is made, so that a test can change the default one in between."""
-
-RequestReader: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], AskedCall | None]
-"""Reads what is asked for from the arguments of a call; None for calls that are not recorded."""
 
 MARK = "__costspan_wrapped__"
 
@@ -115,9 +112,7 @@ def _begin(
 ) -> LiveCall | None:
     if running.get() is not None:
         return None
-    in_force = meter()
-    asked = in_force.guard.run("read the request", read, args, kwargs)
-    call = None if asked is None else in_force.begin(asked)
+    call = meter().begin(read, args, kwargs)
     if call is not None:
         call.keep_open()
     return call

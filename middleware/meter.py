@@ -17,7 +17,7 @@ from costspan.middleware.ids import CallIds
 from costspan.middleware.lifecycle import follow_process
 from costspan.middleware.live import Ending, LiveCall
 from costspan.middleware.record import Activating, Exporter
-from costspan.middleware.request import AskedCall, from_arguments
+from costspan.middleware.request import AskedCall, RequestReader, from_arguments
 from costspan.middleware.settle import Alias, parse_aliases, settle
 from costspan.middleware.tags import check_tags, current_tags
 from costspan.pricing.catalogue import Catalogue
@@ -81,11 +81,26 @@ class Meter:
 
     # The way of one call: begin -> (attach -> the user's own call -> detach) -> finish.
 
-    def begin(self, asked: AskedCall) -> LiveCall | None:
-        """Start a call: id, tags, estimate, the exporters' start. None if we failed at it."""
-        return self.guard.run("start of a call", self._begin, asked)
+    def begin(
+        self, read: RequestReader, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> LiveCall | None:
+        """Start a call: what is asked for, id, tags, estimate, the exporters' start.
 
-    def _begin(self, asked: AskedCall) -> LiveCall:
+        Args:
+            read: Reads what is asked for.
+            args, kwargs: The arguments of the user's call.
+
+        Returns:
+            The call; None if it is not to be recorded, or if we failed at it.
+        """
+        return self.guard.run("start of a call", self._begin, read, args, kwargs)
+
+    def _begin(
+        self, read: RequestReader, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> LiveCall | None:
+        asked = read(args, kwargs)
+        if asked is None:
+            return None
         if self._deferred:
             self.drain()
         context_tags = current_tags()

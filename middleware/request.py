@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from costspan.core.endpoints import provider_from_url, split_model
@@ -36,6 +36,7 @@ _PARAMS = {
     "encoding_format",
 }
 _MAX_TOKENS = {"max_tokens", "max_completion_tokens", "max_output_tokens"}
+_TELLING = frozenset({*_PARAMS, *_MAX_TOKENS, "reasoning", "response_format"})
 
 
 class AskedCall(NamedTuple):
@@ -69,6 +70,10 @@ class AskedCall(NamedTuple):
     def operation(self) -> str:
         """OpenTelemetry's name of the operation."""
         return OPERATIONS.get(self.api, "chat")
+
+
+RequestReader: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], AskedCall | None]
+"""Reads what is asked for from the arguments of a call; None for calls that are not recorded."""
 
 
 def from_wire(api: str, body: Mapping[str, Any], base_url: str, default: str | None) -> AskedCall:
@@ -143,7 +148,9 @@ def _provider_of_model(model: str) -> str | None:
     return None if "/" in model else _split(model)[0]
 
 
-def _params(body: Mapping[str, Any]) -> dict[str, object]:
+def _params(body: Mapping[str, Any]) -> Mapping[str, object]:
+    if _TELLING.isdisjoint(body):
+        return NOTHING
     params: dict[str, object] = {}
     for name in body.keys() & _PARAMS:
         value = body[name]
@@ -168,9 +175,9 @@ def _inner(body: Mapping[str, Any], name: str, key: str) -> str:
     return _text(found.get(key)) if isinstance(found, Mapping) else ""
 
 
-def _context(body: Mapping[str, Any]) -> dict[str, object]:
+def _context(body: Mapping[str, Any]) -> Mapping[str, object]:
     tier = body.get("service_tier")
-    return {"requested_service_tier": tier} if isinstance(tier, str) else {}
+    return {"requested_service_tier": tier} if isinstance(tier, str) else NOTHING
 
 
 def _text(value: object) -> str:

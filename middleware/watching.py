@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import Token
 from types import TracebackType
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from costspan.middleware.live import LiveCall, running
 from costspan.middleware.meter import Meter
 from costspan.middleware.record import Activating
-from costspan.middleware.request import AskedCall
+from costspan.middleware.request import RequestReader
 
 
 class Watching:
@@ -33,13 +33,12 @@ class Watching:
     def __init__(
         self,
         meter: Meter,
-        read: Callable[[tuple[Any, ...], Mapping[str, Any]], AskedCall | None],
+        read: RequestReader,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> None:
         self._meter = meter
-        asked = meter.guard.run("read the request", read, args, kwargs)
-        self.call: LiveCall | None = None if asked is None else meter.begin(asked)
+        self.call: LiveCall | None = meter.begin(read, args, kwargs)
         self._token: Token[LiveCall | None] | None = None
         self._spans: list[tuple[Activating, object]] = []
 

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from costspan.middleware.functions import MARK, MeterSource, RequestReader, watch_function
-from costspan.middleware.request import AskedCall, from_arguments
+from costspan.middleware.functions import MARK, MeterSource, watch_function
+from costspan.middleware.request import AskedCall, RequestReader, from_arguments
 from costspan.middleware.stainless import is_stainless_client, wrap_stainless_client
 
 T = TypeVar("T")

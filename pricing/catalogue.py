@@ -116,17 +116,13 @@ class Catalogue:
         book = plan.book
         if book is None or plan.situation.tier == "provisioned":
             return None
-        totals = []
+        known: dict[tuple[str, Quantity], Decimal] = {}
+        totals: list[Decimal] = []
         for buckets in cases:
-            rates = plan.only or plan.rate_set(buckets, at, at)
-            total = Decimal(0)
-            for meter, quantity in billed(book, buckets, {}, at, context).items():
-                rate = rates.rate(meter)
-                if rate is not None:
-                    total = EXACT.add(total, rate.amount(quantity))
-                elif quantity and not is_optional(meter):
-                    return None
-            totals.append(Decimal(0) if plan.situation.free else total)
+            total = _quoted(plan, book, buckets, at, context, known if plan.only else {})
+            if total is None:
+                return None
+            totals.append(_FREE if plan.situation.free else total)
         return totals
 
     def provenance(self, row_id: str) -> Provenance | None:
@@ -150,6 +146,20 @@ class Catalogue:
         book = self._plan(provider, model, None, _NOTHING_SERVED, None, at, at).book
         rows = book.prices.get("tokens.in.cache_write", ()) if book is not None else ()
         return any(row.start <= at < row.end for row in rows)
+
+    def steady(
+        self, *, provider: str, model: str, at: datetime
+    ) -> tuple[datetime, datetime] | None:
+        """Give the period around an instant in which no price of a model changes.
+
+        Returns:
+            Its first instant and the first one after it; None for models whose price depends on
+            the time of day.
+        """
+        plan = self._plan(provider, model, None, _NOTHING_SERVED, None, at, at)
+        if plan.book is not None and plan.book.schedules:
+            return None
+        return max(plan.start, plan.alias_start), min(plan.end, plan.alias_end)
 
     def _plan(
         self,
@@ -204,6 +214,39 @@ class Catalogue:
                     break
         here = situation(provider, model, served, context)
         return Plan(provider, chosen, here, (since, until), at)
+
+
+_FREE = Decimal(0)
+
+
+def _quoted(
+    plan: Plan,
+    book: Book,
+    buckets: Mapping[str, Quantity],
+    at: datetime,
+    context: Context | None,
+    known: dict[tuple[str, Quantity], Decimal],
+) -> Decimal | None:
+    """Price one set of buckets; None when one of its meters has no rate.
+
+    Args:
+        plan, book, at, context: As in `Catalogue.quote`.
+        buckets: Quantity per meter.
+        known: Amounts of other sets of the same rates; they share most.
+    """
+    rates = plan.only or plan.rate_set(buckets, at, at)
+    total = _FREE
+    for pair in billed(book, buckets, {}, at, context).items():
+        amount = known.get(pair)
+        if amount is None:
+            rate = rates.rate(pair[0])
+            if rate is None:
+                if pair[1] and not is_optional(pair[0]):
+                    return None
+                continue
+            amount = known[pair] = rate.amount(pair[1])
+        total = amount if total is _FREE else EXACT.add(total, amount)
+    return total
 
 
 @cache

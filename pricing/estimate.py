@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from costspan.core.naming import canonical_api
 from costspan.pricing.catalogue import Catalogue
@@ -53,15 +56,79 @@ def estimate_request(
     content = read_content(body)
     counter = counter or counter_for(family.vocabulary, wait=wait)
     api = canonical_api(api)
-    confidence = _confidence(family, content, counter)
-    tokens = _prompt_tokens(family, content, counter, api)
-    margin = token_rules().margins[confidence]
+    size = Size(
+        provider,
+        model,
+        api,
+        _prompt_tokens(family, content, counter, api),
+        _answer_limit(body),
+        1 if _ANSWERS.isdisjoint(body) else _whole(body, *_ANSWERS) or 1,
+        _confidence(family, content, counter),
+        counter.basis if family.factor == 1 else f"{counter.basis}*{family.factor:.2f}",
+        content.caches,
+        () if _PRICED_KEYS.isdisjoint(body) else _priced_terms(body),
+    )
+    return _remembered(size, catalogue, at)
+
+
+class Size(NamedTuple):
+    """All that an estimate's figures hang on, beside the prices of the day.
+
+    Attributes:
+        provider, model, api: As asked, the api by its canonical name.
+        prompt_tokens: Tokens of the prompt, counted.
+        answer_limit: Most tokens of an answer that the request allows; None if it does not say.
+        answers: How many answers were asked for.
+        confidence, basis: Of the count.
+        caches: Whether it asks for parts to be written to the cache.
+        terms: What else in the request the price depends on, as (key, value).
+    """
+
+    provider: str
+    model: str
+    api: str
+    prompt_tokens: int
+    answer_limit: int | None
+    answers: int
+    confidence: Confidence
+    basis: str
+    caches: bool
+    terms: tuple[tuple[str, str], ...]
+
+
+_MOST_REMEMBERED = 4096
+_memos: WeakKeyDictionary[Catalogue, dict[Size, tuple[datetime, datetime, Estimate]]]
+_memos = WeakKeyDictionary()
+
+
+def _remembered(size: Size, catalogue: Catalogue, at: datetime) -> Estimate:
+    """The estimate for a size; requests of the same size share one while no price changes.
+
+    In a program's calls sizes repeat. A wrapped call took 68 us without this and 56 with it.
+    """
+    memo = _memos.get(catalogue)
+    if memo is None:
+        memo = _memos[catalogue] = {}
+    known = memo.get(size)
+    if known is not None and known[0] <= at < known[1]:
+        return known[2]
+    made = _make(size, catalogue, at)
+    steady = catalogue.steady(provider=size.provider, model=size.model, at=at)
+    if steady is not None:
+        if len(memo) >= _MOST_REMEMBERED:
+            memo.clear()
+        memo[size] = (*steady, made)
+    return made
+
+
+def _make(size: Size, catalogue: Catalogue, at: datetime) -> Estimate:
+    tokens, margin = size.prompt_tokens, token_rules().margins[size.confidence]
     prompt = Interval(math.floor(tokens * (1 - margin)), tokens, math.ceil(tokens * (1 + margin)))
     assumptions: dict[str, str] = {}
-    answer = _answer_tokens(body, api, provider, model, catalogue, at, assumptions)
-    cost = _cost(body, content, prompt, answer, provider, model, catalogue, at, assumptions)
-    basis = counter.basis if family.factor == 1 else f"{counter.basis}*{family.factor:.2f}"
-    return Estimate(prompt, answer, cost, basis, confidence, assumptions)
+    answer = _answer_tokens(size, catalogue, at, assumptions)
+    cost = _cost(size, prompt, answer, catalogue, at, assumptions)
+    shared = MappingProxyType(assumptions)
+    return Estimate(prompt, answer, cost, size.basis, size.confidence, shared)
 
 
 _PLAIN_TEXT = ("embeddings", "completions", "rerank")
@@ -107,32 +174,31 @@ def _confidence(family: Family, content: Content, counter: Counter) -> Confidenc
     return family.confidence
 
 
-def _answer_tokens(
-    body: Mapping[str, object],
-    api: str,
-    provider: str,
-    model: str,
-    catalogue: Catalogue,
-    at: datetime,
-    assumptions: dict[str, str],
-) -> Interval[int]:
-    """Bound the answer by what was asked for, or by what the model can."""
-    if api in _NOTHING_GENERATED:
-        return Interval(0, 0, 0)
+def _answer_limit(body: Mapping[str, object]) -> int | None:
+    """The most tokens of an answer that the request allows; None if it does not say."""
     limit = _whole(body, *_LIMIT_KEYS)
     if limit is None and not _CONFIG_KEYS.isdisjoint(body):
         for key in _CONFIG_KEYS:
             inner = body.get(key)
             limit = limit or _whole(inner, "maxOutputTokens", "max_output_tokens", "maxTokens")
+    return limit
+
+
+def _answer_tokens(
+    size: Size, catalogue: Catalogue, at: datetime, assumptions: dict[str, str]
+) -> Interval[int]:
+    """Bound the answer by what was asked for, or by what the model can."""
+    if size.api in _NOTHING_GENERATED:
+        return Interval(0, 0, 0)
+    limit = size.answer_limit
     if limit is None:
-        limit = catalogue.output_limit(provider=provider, model=model, at=at)
+        limit = catalogue.output_limit(provider=size.provider, model=size.model, at=at)
         assumptions["output"] = "model limit"
     if limit is None:
         limit = token_rules().unknown_output_limit
         assumptions["output"] = "unknown limit"
-    answers = 1 if _ANSWERS.isdisjoint(body) else _whole(body, *_ANSWERS) or 1
     likely = min(limit, token_rules().likely_output_tokens)
-    return Interval(1, likely * answers, limit * answers)
+    return Interval(1, likely * size.answers, limit * size.answers)
 
 
 def _whole(source: object, *keys: str) -> int | None:
@@ -144,27 +210,24 @@ def _whole(source: object, *keys: str) -> int | None:
 
 
 def _cost(
-    body: Mapping[str, object],
-    content: Content,
+    size: Size,
     prompt: Interval[int],
     answer: Interval[int],
-    provider: str,
-    model: str,
     catalogue: Catalogue,
     at: datetime,
     assumptions: dict[str, str],
 ) -> Interval[Decimal] | None:
     """Price the three cases with the rows that will price the call."""
+    provider, model, context = size.provider, size.model, dict(size.terms)
     cacheable = prompt.high >= token_rules().least_cached_tokens
     best = "tokens.in.cache_read" if cacheable else "tokens.in.text"
     worst = "tokens.in.text"
-    if content.caches:
+    if size.caches:
         worst = "tokens.in.cache_write.5m"
     elif cacheable and catalogue.writes_caches(provider=provider, model=model, at=at):
         worst = "tokens.in.cache_write"
     assumptions["cache"] = "all-hit low, all-miss high" if cacheable else "none"
-    context = {key: body[key] for key in _PRICED_KEYS & body.keys() if isinstance(body[key], str)}
-    assumptions["tier"] = str(context.get("service_tier", "standard"))
+    assumptions["tier"] = context.get("service_tier", "standard")
     amounts = catalogue.quote(
         (
             {best: prompt.low, "tokens.out.text": answer.low},
@@ -183,6 +246,11 @@ def _cost(
 
 
 _PRICED_KEYS = frozenset(("service_tier", "speed", "inference_geo"))
+
+
+def _priced_terms(body: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    values = ((key, body.get(key)) for key in sorted(_PRICED_KEYS))
+    return tuple((key, value) for key, value in values if isinstance(value, str))
 
 
 def count_answer(text: str, *, model: str) -> int:

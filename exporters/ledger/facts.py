@@ -32,14 +32,12 @@ COST_COLUMNS = (
 )
 
 
-def request_facts(request: ProviderRequest) -> Row:
-    """The facts of one provider request."""
-    facts: Row = {
-        "provider": request.provider,
-        "api": request.api,
-        "model": request.model,
-        "model_requested": request.model_requested,
-    }
+def add_request(request: ProviderRequest, facts: Row) -> None:
+    """Add the facts of one provider request to a row."""
+    facts["provider"] = request.provider
+    facts["api"] = request.api
+    facts["model"] = request.model
+    facts["model_requested"] = request.model_requested
     if request.endpoint is not None:
         facts["endpoint"] = request.endpoint
         facts["port"] = request.port
@@ -57,7 +55,6 @@ def request_facts(request: ProviderRequest) -> Row:
         _cost(request.cost, facts)
     else:
         facts["cost_status"] = "unpriced"
-    return facts
 
 
 def _usage(usage: Usage, facts: Row) -> None:

@@ -16,8 +16,8 @@ from costspan.exporters.ledger.facts import (
     TOKEN_COLUMNS,
     Row,
     add_error,
+    add_request,
     microseconds,
-    request_facts,
 )
 from costspan.middleware.record import Call
 from costspan.pricing.types import Estimate
@@ -70,7 +70,7 @@ def row(record: Call) -> Row:
         "amount_kind": record.amount_kind,
     }
     if len(record.requests) == 1:
-        columns.update(request_facts(record.requests[0]))
+        add_request(record.requests[0], columns)
     else:
         _several(record, columns)
     if record.error is not None:
@@ -114,24 +114,32 @@ def encode(record: Call, origin: Mapping[str, object] | None = None) -> bytes:
 
 
 def _estimate(estimate: Estimate, columns: Row) -> None:
-    columns["estimate_input_tokens"] = estimate.input_tokens.likely
-    columns["estimate_input_tokens_low"] = estimate.input_tokens.low
-    columns["estimate_input_tokens_high"] = estimate.input_tokens.high
-    columns["estimate_output_tokens"] = estimate.output_tokens.likely
-    columns["estimate_output_tokens_low"] = estimate.output_tokens.low
-    columns["estimate_output_tokens_high"] = estimate.output_tokens.high
-    columns["estimate_basis"] = estimate.basis
-    if estimate.cost_usd is not None:
-        columns["estimate_cost_usd"] = estimate.cost_usd.likely
-        columns["estimate_cost_low_usd"] = estimate.cost_usd.low
-        columns["estimate_cost_high_usd"] = estimate.cost_usd.high
+    prompt, answer, cost, basis, _, _ = estimate
+    (
+        columns["estimate_input_tokens_low"],
+        columns["estimate_input_tokens"],
+        columns["estimate_input_tokens_high"],
+    ) = prompt
+    (
+        columns["estimate_output_tokens_low"],
+        columns["estimate_output_tokens"],
+        columns["estimate_output_tokens_high"],
+    ) = answer
+    columns["estimate_basis"] = basis
+    if cost is not None:
+        (
+            columns["estimate_cost_low_usd"],
+            columns["estimate_cost_usd"],
+            columns["estimate_cost_high_usd"],
+        ) = cost
 
 
 def _several(record: Call, columns: Row) -> None:
     """The columns of a call with several requests: the last one's identity, and sums."""
     requests = []
     for request in record.requests:
-        facts = request_facts(request)
+        facts: Row = {}
+        add_request(request, facts)
         facts["started_at_us"] = microseconds(request.started_at)
         facts["ended_at_us"] = microseconds(request.ended_at)
         requests.append(facts)
