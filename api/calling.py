@@ -200,7 +200,8 @@ def _metered(function: Any, meter: Meter | None) -> Any:
 
 def _read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall:
     model, messages = args
-    return from_arguments({"model": model, "messages": messages, **kwargs})
+    asked = from_arguments({"model": model, "messages": messages, **kwargs})
+    return asked._replace(is_request=True)
 
 
 def _source(meter: Meter | None) -> Callable[[], Meter]:
@@ -220,4 +221,4 @@ def _default() -> Meter:
 
 
 def _disabled() -> bool:
-    return os.environ.get("COSTSPAN_DISABLED", "") not in ("", "0")
+    return os.environ.get("COSTSPAN_DISABLED", "").lower() in ("1", "true", "yes", "on")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import costspan
@@ -266,18 +268,26 @@ def _report(console: Console, folder: str, started: datetime) -> None:
         errors = estimate_errors(reader, period)
         sys.stdout.write("\n" + render.estimates_table(errors, period, screen))
     where = f"--home {folder}" if "COSTSPAN_HOME" not in os.environ else ""
+    command = _command()
     console.print(
         f"""
 Priced as {PRICED_AS}: a bill you would have had, not one you have.
 The ledger lies in {home.path}. Type next:
 
-  costspan calls {where}
-  costspan report --by tag:step {where}
-  costspan report --by hour --format csv {where}
+  {command} calls {where}
+  {command} report --by tag:step {where}
+  {command} report --by hour --format csv {where}
 
 and in your own program:  client = costspan.wrap(openai.OpenAI())""",
         highlight=False,
     )
+
+
+def _command() -> str:
+    """How to type our command here: by its name, or by its path where the shell has no such."""
+    if shutil.which("costspan"):
+        return "costspan"
+    return os.path.relpath(Path(sys.executable).with_name("costspan"))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 
 from costspan.core.decoders import Event, decoder_for
 from costspan.middleware.live import LiveCall
-from costspan.middleware.seeing import see_event
+from costspan.middleware.seeing import see_attempts, see_event
 
 _HTTP_MODULES = ("httpx2", "httpx")
 _GZIP_OR_ZLIB = 47  # zlib's wbits value for "look at the header"
@@ -114,6 +114,7 @@ def watch_body(call: LiveCall, response: Any) -> None:
     if module is None:
         call.end("value")
         return
+    see_attempts(call, response)
     kind: type = type(inner)
     response.stream = _tee_class(module, kind)(inner, BodyReader(call, response.headers))
 

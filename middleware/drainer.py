@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from costspan.middleware.meter import Meter
 
-BUSY_PERIOD_S = 0.2
-"""How long a dropped or closed stream waits for its record while streams are open."""
-
-IDLE_PERIOD_S = 1.0
+PERIOD_S = 0.2
+"""The longest that a dropped or closed stream waits for its record."""
 
 
 class Drainer:
@@ -40,6 +38,5 @@ def _run(reference: weakref.ref[Meter]) -> None:
         if meter is None:
             return
         meter.drain()
-        period_s = BUSY_PERIOD_S if meter.has_open_streams else IDLE_PERIOD_S
         del meter  # so that the Meter can be collected while we sleep
-        time.sleep(period_s)
+        time.sleep(PERIOD_S)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any, TypeAlias
+from weakref import ref
 
-from costspan.middleware.live import LiveCall, running
+from costspan.middleware.live import LiveCall
 from costspan.middleware.meter import Meter
 from costspan.middleware.request import RequestReader
+from costspan.middleware.running import running
 from costspan.middleware.streams import tee_async_generator, tee_generator
 from costspan.middleware.watch import watch
-from costspan.middleware.watching import Watching
 
 MeterSource: TypeAlias = Callable[[], Meter]
 """Gives the Meter when a call is made, so that a test can change the default one in between."""
@@ -45,14 +46,21 @@ def _plain(
     function: Callable[..., Any], meter: MeterSource, read: RequestReader
 ) -> Callable[..., Any]:
     def watched(*args: Any, **kwargs: Any) -> Any:
-        if running.get() is not None:
-            return function(*args, **kwargs)
         in_force = meter()
-        with Watching(in_force, read, args, kwargs) as watching:
-            result = function(*args, **kwargs)
-        call = watching.call
+        call = in_force.begin(read, args, kwargs)
         if call is None:
-            return result
+            return function(*args, **kwargs)
+        former = running.get()
+        spans = in_force.attach(call)
+        try:
+            running.set(ref(call))
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        finally:
+            running.set(former)
+            in_force.detach(spans)
         if inspect.iscoroutine(result):
             # A function that hides that it is asynchronous, as the SDKs' own ``create`` does.
             return _await(in_force, call, result)
@@ -61,9 +69,18 @@ def _plain(
     return watched
 
 
-async def _await(meter: Meter, call: LiveCall, coroutine: Awaitable[Any]) -> Any:
-    with Watching.resumed(meter, call):
-        result = await coroutine
+async def _await(meter: Meter, call: LiveCall, awaitable: Awaitable[Any]) -> Any:
+    former = running.get()
+    spans = meter.attach(call)
+    try:
+        running.set(ref(call))
+        result = await awaitable
+    except BaseException as error:
+        call.fail(error)
+        raise
+    finally:
+        running.set(former)
+        meter.detach(spans)
     return watch(call, result)
 
 
@@ -71,11 +88,11 @@ def _coroutine(
     function: Callable[..., Awaitable[Any]], meter: MeterSource, read: RequestReader
 ) -> Callable[..., Awaitable[Any]]:
     async def watched(*args: Any, **kwargs: Any) -> Any:
-        if running.get() is not None:
+        in_force = meter()
+        call = in_force.begin(read, args, kwargs)
+        if call is None:
             return await function(*args, **kwargs)
-        with Watching(meter(), read, args, kwargs) as watching:
-            result = await function(*args, **kwargs)
-        return result if watching.call is None else watch(watching.call, result)
+        return await _await(in_force, call, function(*args, **kwargs))
 
     return watched
 
@@ -85,7 +102,7 @@ def _generator(
 ) -> Callable[..., Generator[Any, Any, Any]]:
     def watched(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         inner = function(*args, **kwargs)
-        call = _begin(meter, read, args, kwargs)
+        call = meter().begin(read, args, kwargs)
         return (yield from inner if call is None else tee_generator(call, inner))
 
     return watched
@@ -96,7 +113,7 @@ def _async_generator(
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
     async def watched(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         inner = function(*args, **kwargs)
-        call = _begin(meter, read, args, kwargs)
+        call = meter().begin(read, args, kwargs)
         outer = inner if call is None else tee_async_generator(call, inner)
         try:
             async for item in outer:
@@ -105,14 +122,3 @@ def _async_generator(
             await outer.aclose()
 
     return watched
-
-
-def _begin(
-    meter: MeterSource, read: RequestReader, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> LiveCall | None:
-    if running.get() is not None:
-        return None
-    call = meter().begin(read, args, kwargs)
-    if call is not None:
-        call.keep_open()
-    return call

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-running: ContextVar[LiveCall | None] = ContextVar("costspan_running", default=None)
-"""The wrapped call that runs in this context: the outermost wrapper records, inner ones pass."""
 
 
 class Ending(NamedTuple):
@@ -53,6 +51,8 @@ class LiveCall:
         retries: Attempts that were repeated inside the call.
         chunks: Stream chunks seen.
         record: The frozen record, once the call is settled.
+        outer: The wrapped call that this one is part of, if any.
+        parts: The calls within this one that have ended.
         recognised: Whether the wire format was told by what came back.
     """
 
@@ -67,6 +67,8 @@ class LiveCall:
         "call_id",
         "chunks",
         "estimate",
+        "outer",
+        "parts",
         "recognised",
         "record",
         "retries",
@@ -81,10 +83,15 @@ class LiveCall:
         "usage",
     )
 
-    def __init__(self, meter: Meter, asked: AskedCall, tags: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        asked: AskedCall,
+        tags: Mapping[str, str],
+        outer: LiveCall | None = None,
+    ) -> None:
         now_ns = meter.clock()
         self._meter = meter
-        self._open = [True]
         self._pid = os.getpid()
         self._start_ns = time.perf_counter_ns()
         self._first_chunk_ns: int | None = None
@@ -104,6 +111,10 @@ class LiveCall:
         self.span_id: str | None = None
         self.root_span_id: str | None = None
         self.state: dict[str, Any] = {}
+        self.outer = outer
+        self.parts: deque[Call] = deque()
+        # Last, because what is not open yet cannot end: an interrupt may fall in here.
+        self._open = [True]
 
     @property
     def operation(self) -> str:
@@ -174,6 +185,31 @@ class LiveCall:
         ending = self._close(ended_by, error)
         if ending is not None:
             self._meter.finish(self, ending)
+
+    def join(self, record: Call) -> bool:
+        """Become part of the outer call; False where that has ended or there is none.
+
+        The outer call takes its parts one by one after it has ended, so a part that is still in
+        the queue then was not taken.
+        """
+        outer = self.outer
+        if outer is None or not outer.is_open:
+            return False
+        outer.parts.append(record)
+        if outer.is_open:
+            return True
+        try:
+            outer.parts.remove(record)
+        except ValueError:
+            return True
+        return False
+
+    def take_parts(self) -> list[Call]:
+        """The calls within this one, oldest first; to be asked when it has ended."""
+        taken: list[Call] = []
+        while self.parts:
+            taken.append(self.parts.popleft())
+        return sorted(taken, key=attrgetter("started_at"))
 
     def fail(self, error: BaseException) -> None:
         """End the call with the exception that reaches the user."""

@@ -11,6 +11,7 @@ from threading import Lock, get_ident
 from typing import Any
 
 from costspan.core.naming import canonical_api, canonical_provider
+from costspan.middleware.aliases import Alias, parse_aliases
 from costspan.middleware.drainer import Drainer
 from costspan.middleware.guard import Guard
 from costspan.middleware.ids import CallIds
@@ -18,7 +19,8 @@ from costspan.middleware.lifecycle import follow_process
 from costspan.middleware.live import Ending, LiveCall
 from costspan.middleware.record import Activating, Exporter
 from costspan.middleware.request import AskedCall, RequestReader, from_arguments
-from costspan.middleware.settle import Alias, parse_aliases, settle
+from costspan.middleware.running import running_call
+from costspan.middleware.settle import settle
 from costspan.middleware.tags import check_tags, current_tags
 from costspan.pricing.catalogue import Catalogue
 from costspan.pricing.estimate import estimate_request
@@ -105,15 +107,21 @@ class Meter:
             self.drain()
         context_tags = current_tags()
         tags = {**self.tags, **context_tags} if context_tags else self.tags
-        call = LiveCall(self, asked, tags)
+        outer = running_call()
+        call = LiveCall(self, asked, tags, outer)
         call.estimate = self.guard.run("estimate", self._estimate, call)
+        if outer is None:
+            self._start(call)
+        return call
+
+    def _start(self, call: LiveCall) -> None:
+        """Tell the exporters that a call begins, unless we are inside one on this thread."""
         if self._enter():
             try:
                 for exporter in self.exporters:
                     self.guard.run("exporter start", exporter.start, call)
             finally:
                 self._leave()
-        return call
 
     def _estimate(self, call: LiveCall) -> Estimate:
         return self._estimate_of(call.asked, at=call.started_at, wait=False)
@@ -164,11 +172,6 @@ class Meter:
         self._streams.add(call)
         self._drainer.ensure()
 
-    @property
-    def has_open_streams(self) -> bool:
-        """Whether streams are being read."""
-        return bool(self._streams)
-
     def finish(self, call: LiveCall, ending: Ending) -> None:
         """Settle and emit an ended call, or put it off if this thread is inside us already.
 
@@ -194,7 +197,11 @@ class Meter:
             billing_mode=self.billing_mode,
         )
         call.record = record
+        if call.join(record):
+            return
         for exporter in self.exporters:
+            if call.outer is not None:  # it was to be part of a call that has ended before it
+                self.guard.run("exporter start", exporter.start, call)
             self.guard.run(f"exporter {type(exporter).__name__}", exporter.finish, call, record)
         if not self._warm:
             self._warm = True
@@ -214,7 +221,10 @@ class Meter:
         if not self._draining.acquire(timeout=wait_s):
             return
         try:
-            while self._deferred and get_ident() not in self._busy:
+            # No more than there are now: a storm of signal handlers must not keep us here.
+            for _ in range(len(self._deferred)):
+                if get_ident() in self._busy:
+                    return
                 self.finish(*self._deferred.popleft())
         finally:
             self._draining.release()

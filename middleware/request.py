@@ -35,6 +35,7 @@ _PARAMS = {
     "dimensions",
     "encoding_format",
 }
+_EMBEDS = frozenset(("dimensions", "encoding_format"))
 _MAX_TOKENS = {"max_tokens", "max_completion_tokens", "max_output_tokens"}
 _TELLING = frozenset({*_PARAMS, *_MAX_TOKENS, "reasoning", "response_format"})
 
@@ -53,6 +54,8 @@ class AskedCall(NamedTuple):
         port: Port of the server, if known.
         params: Sampling parameters and the like; no content.
         context: What price depends on and only the caller knows (asked tier).
+        is_request: Whether the call is one request to a provider, and not a function that may
+            make several: no other call is part of it.
     """
 
     provider: str
@@ -65,6 +68,7 @@ class AskedCall(NamedTuple):
     port: int | None = None
     params: Mapping[str, object] = NOTHING
     context: Mapping[str, object] = NOTHING
+    is_request: bool = False
 
     @property
     def operation(self) -> str:
@@ -100,6 +104,7 @@ def from_wire(api: str, body: Mapping[str, Any], base_url: str, default: str | N
         port=url.port or {"https": 443, "http": 80}.get(url.scheme),
         params=_params(body),
         context=_context(body),
+        is_request=True,
     )
 
 
@@ -130,7 +135,8 @@ def _api(arguments: Mapping[str, Any], provider: str | None) -> str:
     if "messages" in arguments:
         return "messages" if provider == "anthropic" else "chat"
     if "input" in arguments:
-        return "responses" if "instructions" in arguments else "embeddings"
+        embeds = "embed" in _text(arguments.get("model")) or not _EMBEDS.isdisjoint(arguments)
+        return "embeddings" if embeds else "responses"
     return "completions" if "prompt" in arguments else "chat"
 
 
@@ -141,6 +147,11 @@ def _split(model: str) -> tuple[str | None, str]:
         return split_model(model)
     except BadRequestError:
         return None, model
+
+
+def provider_of_reply(api: str, model: str | None) -> str | None:
+    """The provider that a reply's model or format names, where nothing else has told it."""
+    return _provider_of_model(model or "") or ("anthropic" if api == "messages" else None)
 
 
 def _provider_of_model(model: str) -> str | None:

@@ -8,13 +8,36 @@ from costspan.core.protocols import load, recognise
 from costspan.middleware.fields import reply_fields
 from costspan.middleware.live import LiveCall
 
+RETRY_HEADER = "x-stainless-retry-count"
+"""Request header in which the SDKs of openai's family say how many attempts went before."""
+
 
 def see_value(call: LiveCall, value: object) -> None:
     """Read a returned reply: an SDK object, our own, or a mapping."""
     fields = reply_fields(value)
     if fields:
         see_event(call, fields)
-    call.seen.complete = True
+    # A response in background mode is handed out before there is an answer.
+    call.seen.complete = not (fields and fields.get("status") in ("queued", "in_progress"))
+
+
+def see_error(call: LiveCall, error: BaseException) -> None:
+    """Read what an SDK's error says of the answer behind it and of the attempts before it.
+
+    openai's ``LengthFinishReasonError`` carries a whole completion, billed and with its usage.
+    """
+    completion = getattr(error, "completion", None)
+    if completion is not None:
+        see_value(call, completion)
+    see_attempts(call, getattr(error, "response", None))
+
+
+def see_attempts(call: LiveCall, response: object) -> None:
+    """Take the number of repeated attempts from the last request that an SDK sent."""
+    headers = getattr(getattr(response, "_request", None), "headers", None)
+    count = headers.get(RETRY_HEADER) if headers is not None else None
+    if isinstance(count, str) and count.isdigit():
+        call.retries = int(count)
 
 
 def see_chunk(call: LiveCall, chunk: object) -> None:

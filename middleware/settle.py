@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, cast
 
 from costspan.core.types import Usage
+from costspan.middleware.aliases import Alias
 from costspan.middleware.cancellation import is_cancellation
+from costspan.middleware.counting import usage_seen
 from costspan.middleware.live import Ending, LiveCall
 from costspan.middleware.record import Call, ErrorFacts, ProviderRequest, Status
+from costspan.middleware.request import UNKNOWN_PROVIDER, provider_of_reply
+from costspan.middleware.seeing import see_error
 from costspan.pricing.catalogue import Catalogue
-from costspan.pricing.estimate import count_answer
 from costspan.pricing.types import Cost
 
 _MAX_CODE_LENGTH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """The catalogue's name of a model that is called by another name."""
-
-    provider: str
-    model: str
-
-    def __str__(self) -> str:
-        return f"{self.provider}/{self.model}"
-
-
-def parse_aliases(aliases: Mapping[str, str]) -> dict[str, Alias]:
-    """Read ``name -> provider/model``.
-
-    Raises:
-        ValueError: A target without a provider.
-    """
-    parsed: dict[str, Alias] = {}
-    for name, target in aliases.items():
-        provider, slash, model = target.partition("/")
-        if not slash or not provider or not model:
-            raise ValueError(
-                f"alias {name!r}: {target!r} does not name provider/model, "
-                "for instance 'openai/gpt-4o'"
-            )
-        parsed[name] = Alias(provider, model)
-    return parsed
 
 
 def settle(
@@ -67,31 +40,18 @@ def settle(
     error = error_facts(ending.error)
     if error is None and seen.error_type:
         error = ErrorFacts(seen.error_type, code=seen.error_code)
-    usage = call.usage or usage_seen(call, ending)
-    alias = aliases.get(asked.model) or aliases.get(seen.model or "")
-    context = {**asked.context, "priced_as": str(alias)} if alias else asked.context
-    reasons = seen.finish_reasons
-    # By position and in the order of the fields: by keyword, the two would take 4 us longer.
-    request = ProviderRequest(
-        asked.provider,
-        seen.api or asked.api,
-        asked.model_requested,
-        seen.model or asked.model,
-        call.started_at,
-        ending.at,
-        usage,
-        _cost(call, ending, usage, alias, catalogue),
-        asked.endpoint,
-        asked.port,
-        seen.response_id,
-        tuple([reasons[index] for index in sorted(reasons)]),
-        context,
-        error,
-    )
+    parts = call.take_parts()
+    if parts:
+        requests = _joined(parts, call, ending, error, catalogue, aliases)
+        estimate = parts[0].estimate if len(parts) == 1 else None
+    else:
+        requests = (_request(call, ending, error, catalogue, aliases),)
+        estimate = call.estimate
+    # By position and in the order of the fields: by keyword, it would take 4 us longer.
     return Call(
         call.call_id,
         asked.operation,
-        (request,),
+        requests,
         call.started_at,
         ending.at,
         ending.latency_us,
@@ -103,7 +63,7 @@ def settle(
         error,
         call.retries,
         call.tags,
-        call.estimate,
+        estimate,
         call.tags.get("session_id"),
         call.tags.get("unit_id"),
         call.trace_id,
@@ -115,59 +75,89 @@ def settle(
     )
 
 
+def _joined(
+    parts: list[Call],
+    call: LiveCall,
+    ending: Ending,
+    error: ErrorFacts | None,
+    catalogue: Catalogue,
+    aliases: Mapping[str, Alias],
+) -> tuple[ProviderRequest, ...]:
+    """The requests of the calls within, and the call's own unless it is one of them.
+
+    A wrapped function that calls a wrapped client returns what the client returned, or something
+    made of it; one that was interrupted by a signal handler's call has an answer of its own.
+    """
+    requests = tuple(request for part in parts for request in part.requests)
+    if call.seen.usage is None and call.usage is None:
+        return requests
+    own = _request(call, ending, error, catalogue, aliases)
+    return requests if any(_same(own, other) for other in requests) else (*requests, own)
+
+
+def _same(one: ProviderRequest, other: ProviderRequest) -> bool:
+    if one.response_id is not None and other.response_id is not None:
+        return one.response_id == other.response_id
+    mine, theirs = one.usage, other.usage
+    return mine is not None and theirs is not None and dict(mine.buckets) == dict(theirs.buckets)
+
+
+def _request(
+    call: LiveCall,
+    ending: Ending,
+    error: ErrorFacts | None,
+    catalogue: Catalogue,
+    aliases: Mapping[str, Alias],
+) -> ProviderRequest:
+    """The one provider request of a call that has no calls within."""
+    if ending.error is not None:
+        see_error(call, ending.error)
+    asked, seen = call.asked, call.seen
+    provider = asked.provider
+    if provider == UNKNOWN_PROVIDER:
+        provider = provider_of_reply(seen.api, seen.model) or provider
+    alias = aliases.get(asked.model) or aliases.get(seen.model or "")
+    usage = call.usage or usage_seen(call, ending, provider)
+    reasons = seen.finish_reasons
+    return ProviderRequest(
+        provider,
+        seen.api or asked.api,
+        asked.model_requested,
+        seen.model or asked.model,
+        call.started_at,
+        ending.at,
+        usage,
+        _cost(call, ending, usage, alias or Alias(provider, ""), catalogue),
+        asked.endpoint,
+        asked.port,
+        seen.response_id,
+        tuple([reasons[index] for index in sorted(reasons)]),
+        {**asked.context, "priced_as": str(alias)} if alias else asked.context,
+        error,
+    )
+
+
 def _cost(
-    call: LiveCall, ending: Ending, usage: Usage | None, alias: Alias | None, catalogue: Catalogue
+    call: LiveCall, ending: Ending, usage: Usage | None, alias: Alias, catalogue: Catalogue
 ) -> Cost | None:
-    """Price one request; None for a failed one that used nothing we know of."""
+    """Price one request; None for a failed one that used nothing we know of.
+
+    Args:
+        alias: The catalogue's provider and model; an empty model means the one that was called.
+    """
     if usage is None and ending.error is not None:
         return None
     return catalogue.cost(
-        provider=alias.provider if alias else call.asked.provider,
-        model=alias.model if alias else call.asked.model,
+        provider=alias.provider,
+        model=alias.model or call.asked.model,
         usage=usage,
         at=ending.at,
         started_at=call.started_at,
         api=call.seen.api or call.asked.api,
-        response_model=None if alias else call.seen.model,
+        response_model=None if alias.model else call.seen.model,
         response=call.seen.response,
         context=call.asked.context,
     )
-
-
-def usage_seen(call: LiveCall, ending: Ending) -> Usage | None:
-    """The provider's usage, or else a flagged count of what was seen.
-
-    Of a request that failed before any answer, and of a result that is no reply of any wire
-    format we know, nothing can be said: None.
-    """
-    seen = call.seen
-    usage = seen.usage_of(call.asked.provider)
-    if usage is not None and (seen.complete or not seen.output_text):
-        return usage
-    answered = call.recognised and seen.complete and ending.error is None
-    if not seen.output_text and not answered:
-        return usage
-    output_tokens = count_answer("".join(seen.output_text), model=call.asked.model)
-    if usage is not None:
-        return _completed(usage, output_tokens)
-    buckets = {"tokens.out.text": output_tokens}
-    if call.estimate is not None:
-        buckets["tokens.in.text"] = call.estimate.input_tokens.likely
-    return Usage(
-        buckets=buckets,
-        source="estimated" if seen.complete else "partial",
-        flags=("no_usage",),
-        profile=f"{call.asked.provider}/{call.asked.api}",
-    )
-
-
-def _completed(usage: Usage, output_tokens: int) -> Usage:
-    """A cut stream whose last report came before its last text: take the larger output."""
-    reported = usage.output_tokens or 0
-    if output_tokens <= reported:
-        return usage._replace(source="partial")
-    text = usage.buckets.get("tokens.out.text", 0) + output_tokens - reported
-    return usage._replace(buckets={**usage.buckets, "tokens.out.text": text}, source="partial")
 
 
 def status_of(call: LiveCall, ending: Ending) -> Status:

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _ATTACHED = ("request", "copy", "with_options")
 _PROVIDER_OF_SDK = {"anthropic": "anthropic", "groq": "groq"}
+_PROVIDER_OF_CLIENT = (("Azure", "azure"), ("Bedrock", "aws"), ("Vertex", "vertex"))
 
 
 def is_stainless_client(target: object) -> bool:
@@ -63,5 +64,13 @@ def _read(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Aske
     api = api_from_path(str(options.url).partition("?")[0])
     if api is None or options.method.lower() != "post" or not isinstance(body, Mapping):
         return None
-    sdk = type(client).__module__.partition(".")[0]
-    return from_wire(api, body, str(client.base_url), _PROVIDER_OF_SDK.get(sdk))
+    return from_wire(api, body, str(client.base_url), _provider_of(client))
+
+
+def _provider_of(client: Any) -> str | None:
+    """The provider that an SDK's client is made for; None if it serves many."""
+    kind = type(client)
+    for part, provider in _PROVIDER_OF_CLIENT:
+        if part in kind.__name__:
+            return provider
+    return _PROVIDER_OF_SDK.get(kind.__module__.partition(".")[0])

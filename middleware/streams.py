@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from typing import Any, TypeVar
+from weakref import ref
 
-from costspan.middleware.live import LiveCall, running
+from costspan.middleware.live import LiveCall
+from costspan.middleware.running import running
 from costspan.middleware.seeing import see_chunk
 
 T = TypeVar("T")
@@ -69,19 +71,21 @@ async def tee_async_generator(
 
 def _step(call: LiveCall, advance: Callable[..., T], *value: Any) -> T:
     """Advance the user's iterator with the call marked as running, never across a yield."""
-    token = running.set(call)
+    former = running.get()
     try:
+        running.set(ref(call))
         return advance(*value)
     finally:
-        running.reset(token)
+        running.set(former)
 
 
 async def _async_step(call: LiveCall, advance: Callable[..., Any], *value: Any) -> Any:
-    token = running.set(call)
+    former = running.get()
     try:
+        running.set(ref(call))
         return await advance(*value)
     finally:
-        running.reset(token)
+        running.set(former)
 
 
 class IteratorProxy:

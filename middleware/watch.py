@@ -9,6 +9,7 @@ from costspan.core.decoders import JSONDecoder
 from costspan.core.reply import Reply
 from costspan.core.stream import AsyncStream, Stream
 from costspan.middleware.body import read_response, unread_response, watch_body
+from costspan.middleware.futures import watch_future
 from costspan.middleware.live import LiveCall
 from costspan.middleware.own import take_reply, watch_own_stream
 from costspan.middleware.seeing import see_event, see_value
@@ -42,8 +43,9 @@ def _watch(call: LiveCall, result: Any) -> Any:
 
 def _is_plain(result: object, fields: dict[str, object]) -> bool:
     """Whether an object is a whole reply: the quick answer for nearly all of them."""
-    return _HOLD_A_RESPONSE.isdisjoint(fields) and not (
-        hasattr(type(result), "__next__") or hasattr(type(result), "__anext__")
+    kind = type(result)
+    return _HOLD_A_RESPONSE.isdisjoint(fields) and not any(
+        hasattr(kind, name) for name in ("__next__", "__anext__", "add_done_callback")
     )
 
 
@@ -64,6 +66,9 @@ def _watch_other(call: LiveCall, result: Any) -> Any:
         watch_body(call, response)
     elif (response := read_response(result)) is not None:
         _see_content(call, response.content)
+    elif hasattr(type(result), "add_done_callback"):
+        call.keep_open()
+        watch_future(call, result)
     elif hasattr(type(result), "__next__") or hasattr(type(result), "__anext__"):
         call.keep_open()
         return IteratorProxy(call, result)

@@ -45,22 +45,28 @@ def wrap(target: T, meter: MeterSource) -> T:
 
 def _argument_reader(function: Any) -> RequestReader:
     """How to read a call of this function; its parameters' names are looked up once."""
-    names = _positional_names(function)
+    names, defaults = _parameters(function)
     owner = type(getattr(function, "__self__", None)).__module__.partition(".")[0]
     default = _PROVIDER_OF_SDK.get(owner)
 
     def read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall:
-        arguments = {**dict(zip(names, args, strict=False)), **kwargs} if args else kwargs
+        named = dict(zip(names, args, strict=False)) if args else {}
+        arguments = {**defaults, **named, **kwargs}
         return from_arguments(arguments, default)
 
     return read
 
 
-def _positional_names(function: Any) -> tuple[str, ...]:
+def _parameters(function: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The names of the positional parameters, and the defaults (also those of a ``partial``)."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return ()
-    return tuple(
-        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    )
+        return (), {}
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    defaults = {
+        p.name: p.default
+        for p in parameters
+        if p.default is not p.empty and isinstance(p.default, (str, int, float, list, dict))
+    }
+    return tuple(names), defaults

@@ -51,7 +51,7 @@ def test_it_runs_and_says_what_it_does(demo: subprocess.CompletedProcess[str]) -
         "Spend by tag:feature",
         "Estimates against the truth",
         "The ledger lies in",
-        "costspan calls --home .costspan-demo",
+        "calls --home .costspan-demo",
     ):
         assert said in demo.stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import signal
 import subprocess
@@ -16,7 +17,6 @@ from typing import Any
 from asking import returning
 
 from costspan.exporters.memory import InMemoryExporter
-from costspan.middleware.live import running
 from costspan.middleware.meter import Meter
 from costspan.middleware.wrap import wrap
 
@@ -26,6 +26,11 @@ MESSAGES = [{"role": "user", "content": "hi"}]
 def stream() -> Generator[dict[str, Any], None, None]:
     while True:
         yield {"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}]}
+
+
+def reply(number: int) -> dict[str, Any]:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    return {"id": f"r-{number}", "object": "chat.completion", "choices": [], "usage": usage}
 
 
 class LockingExporter(InMemoryExporter):
@@ -67,17 +72,17 @@ def test_cyclic_abandoned_streams_under_an_aggressive_collector() -> None:
 def test_a_signal_handler_that_records_while_we_record() -> None:
     exporter = LockingExporter()
     meter = Meter(exporters=[exporter])
-    ask = wrap(returning(lambda: {"choices": [], "usage": {}}), lambda: meter)
+    numbers = itertools.count()
+    ask = wrap(returning(lambda: reply(next(numbers))), lambda: meter)
     fired: list[int] = []
 
     def handler(number: int, frame: object) -> None:
-        # A call made while another one runs is part of it: the outermost wrapper records.
-        if running.get() is None:
-            fired.append(number)
-            ask("gpt-4o", MESSAGES)
+        fired.append(number)
+        ask("gpt-4o", MESSAGES)
+        signal.setitimer(signal.ITIMER_REAL, 0.002)
 
     previous = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    signal.setitimer(signal.ITIMER_REAL, 0.002)
     try:
         until = time.monotonic() + 1.0
         made = 0
@@ -90,7 +95,10 @@ def test_a_signal_handler_that_records_while_we_record() -> None:
     meter.flush()
 
     assert len(fired) > 50
-    assert len(exporter.calls) == made + len(fired)
+    # One that interrupts the function of another is a second request of that call.
+    requests = [request for call in exporter.calls for request in call.requests]
+    assert len(requests) == made + len(fired)
+    assert len({request.response_id for request in requests}) == made + len(fired)
 
 
 def test_a_dropped_stream_is_recorded_soon_without_any_further_call() -> None:

@@ -1,0 +1,48 @@
+"""What a call used: the provider's word, or else a flagged count of what was seen."""
+
+from __future__ import annotations
+
+from costspan.core.types import Usage
+from costspan.middleware.live import Ending, LiveCall
+from costspan.pricing.estimate import count_answer
+
+
+def usage_seen(call: LiveCall, ending: Ending, provider: str) -> Usage | None:
+    """The provider's usage, or else a flagged count of what was seen.
+
+    Of a request that failed before any answer, of an answer that is still in the making and of a
+    result that is no reply of any wire format we know, nothing can be said: None.
+
+    Args:
+        call: The call, ended.
+        ending: How it ended.
+        provider: Whose accounting rules hold.
+    """
+    seen = call.seen
+    usage = seen.usage_of(provider)
+    if usage is not None and seen.complete:
+        return usage
+    answered = call.recognised and seen.complete and ending.error is None and not seen.error_type
+    if not seen.output_text and not answered:
+        return usage._replace(source="partial") if usage is not None and call.streaming else usage
+    output_tokens = count_answer("".join(seen.output_text), model=call.asked.model)
+    if usage is not None:
+        return _completed(usage, output_tokens)
+    buckets = {"tokens.out.text": output_tokens}
+    if call.estimate is not None:
+        buckets["tokens.in.text"] = call.estimate.input_tokens.likely
+    return Usage(
+        buckets=buckets,
+        source="estimated" if seen.complete else "partial",
+        flags=("no_usage",),
+        profile=f"{provider}/{seen.api}",
+    )
+
+
+def _completed(usage: Usage, output_tokens: int) -> Usage:
+    """A cut stream whose last report came before its last text: take the larger output."""
+    reported = usage.output_tokens or 0
+    if output_tokens <= reported:
+        return usage._replace(source="partial")
+    text = usage.buckets.get("tokens.out.text", 0) + output_tokens - reported
+    return usage._replace(buckets={**usage.buckets, "tokens.out.text": text}, source="partial")
