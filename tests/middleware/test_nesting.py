@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -128,14 +127,13 @@ class Interrupting(InMemoryExporter):
 def test_an_interrupt_at_a_bad_moment_does_not_blind_us_for_good(moment: str) -> None:
     exporter = Interrupting()
     meter = Meter(exporters=[exporter])
-    function = returning(lambda: {"choices": [], "usage": {}})
-    ask = wrap(functools.partial(function, messages=[]), lambda: meter)
+    ask = wrap(returning(lambda: {"choices": [], "usage": {}}), lambda: meter)
     exporter.moment = moment
 
     with pytest.raises(KeyboardInterrupt):
-        ask("gpt-4o")
+        ask("gpt-4o", [])
     for _ in range(10):
-        ask("gpt-4o")
+        ask("gpt-4o", [])
 
     assert [call.status for call in exporter.calls].count("ok") == 10
 
