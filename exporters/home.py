@@ -52,28 +52,41 @@ class Home:
         return str(self.path)
 
 
-def resolve_home(named: str | os.PathLike[str] | None = None) -> Home:
+def resolve_home(
+    named: str | os.PathLike[str] | None = None, by: str = "the configuration"
+) -> Home:
     """Say where the ledger lives, without creating or changing anything.
 
     Args:
         named: The folder that the user named; None or an empty string to go by the environment
             variable ``COSTSPAN_HOME`` and then by the platform's default.
+        by: Where the user named it, for people.
 
     Returns:
         The folder and why it is that one. Whether a named folder can be used is seen only when it
         is prepared for writing; the default is checked here, since another takes its place.
     """
-    if named:
-        return Home(_absolute(named), True, False, "named by the configuration")
-    if variable := os.environ.get(ENVIRONMENT):
+    variable = os.environ.get(ENVIRONMENT)
+    # A configuration that has read the variable hands its value on as its own.
+    if named and os.fspath(named) != variable:
+        return Home(_absolute(named), True, False, f"named by {by}")
+    if variable:
         return Home(_absolute(variable), True, False, f"named by {ENVIRONMENT}")
     default = default_path()
     problem = obstacle(default)
     if problem is None:
         return Home(default, False, False, "the default of this user")
-    temporary = Path(tempfile.gettempdir()) / f"costspan-{_user()}"
     reason = f"temporary, because the default {default} {problem}"
-    return Home(temporary.absolute(), False, True, reason)
+    return Home(private_folder(), False, True, reason)
+
+
+def private_folder() -> Path:
+    """This user's folder under the system's temporary directory; see `planted` before any use.
+
+    Raises:
+        OSError: There is no temporary directory that can be written.
+    """
+    return (Path(tempfile.gettempdir()) / f"costspan-{_user()}").absolute()
 
 
 def default_path() -> Path:
@@ -103,6 +116,8 @@ def obstacle(path: Path) -> str | None:
         while not existing.exists():
             existing = existing.parent
         if not existing.is_dir():
+            if existing == path:
+                return "is not a folder"
             return f"cannot be created, because {existing} is not a folder"
     except PermissionError:
         return "cannot be written"
@@ -128,11 +143,12 @@ def prepare(home: Home) -> None:
         HomeError: The folder cannot be used; the message is meant for people.
     """
     if problem := obstacle(home.path):
-        raise _unusable(home, problem)
+        raise HomeError(unusable(home.path, problem))
     try:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise _unusable(home, f"cannot be created ({error.strerror})") from error
+        problem = f"cannot be created ({error.strerror})"
+        raise HomeError(unusable(home.path, problem)) from error
     verify(home)
 
 
@@ -142,21 +158,32 @@ def verify(home: Home) -> None:
     Raises:
         HomeError: The temporary folder is a link, belongs to another user or is open to others.
     """
-    if not home.fallback:
-        return
+    if home.fallback and (problem := planted(home.path)):
+        raise HomeError(unusable(home.path, problem))
+
+
+def planted(path: Path) -> str | None:
+    """Say what is wrong with a private folder in a place where others can write too.
+
+    Returns:
+        None for a folder that is this user's alone or does not exist, or a phrase that follows
+        its name.
+    """
     try:
-        found = os.lstat(home.path)
+        found = os.lstat(path)
     except FileNotFoundError:
-        return
+        return None
     if not stat.S_ISDIR(found.st_mode):
-        raise _unusable(home, "is not a folder, or is a link to one")
+        return "is not a folder, or is a link to one"
     if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o077):
-        raise _unusable(home, "belongs to another user or is open to others")
+        return "belongs to another user or is open to others"
+    return None
 
 
-def _unusable(home: Home, problem: str) -> HomeError:
-    return HomeError(
-        f"The ledger's folder {home.path} {problem}. "
+def unusable(path: Path, problem: str) -> str:
+    """Put what `obstacle` found into a sentence, with the cure."""
+    return (
+        f"The ledger's folder {path} {problem}. "
         f"Name a folder on a local disk that you can write, by {ENVIRONMENT}."
     )
 
