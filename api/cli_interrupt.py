@@ -9,9 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
-EXIT_CODE = 130
-"""128 + SIGINT, as shells report it."""
+from costspan.cli import EXIT_INTERRUPTED, leave
+
 GRACE_S = 0.3
+
+
+@contextmanager
+def cleaning_up() -> Iterator[None]:
+    """Inside, Ctrl-C raises KeyboardInterrupt, for what has to tidy when it ends."""
+    silent = signal.getsignal(signal.SIGINT) is leave
+    if silent:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if silent:
+            signal.signal(signal.SIGINT, leave)
 
 
 class CtrlC:
@@ -23,7 +36,8 @@ class CtrlC:
     `GRACE_S` later, the thread ends the process: the ledger is made for being left like that.
 
     DuckDB makes errors of its own out of this; whatever came, the block ends in KeyboardInterrupt.
-    To be used in the main thread, the only one that receives signals.
+    To be used in the main thread, the only one that receives signals. What is to be imported for
+    the block is best imported before it.
     """
 
     def __init__(self) -> None:
@@ -84,4 +98,4 @@ class CtrlC:
             if self._interrupt is not None:
                 self._interrupt()
         if not self._left.wait(GRACE_S):
-            os._exit(EXIT_CODE)
+            os._exit(EXIT_INTERRUPTED)

@@ -19,7 +19,7 @@ WAIT_S = 1.0
 home_option = click.option(
     "--home",
     metavar="DIR",
-    type=click.Path(file_okay=False),
+    type=click.Path(),
     help="The ledger's folder; see: costspan config",
 )
 
@@ -33,7 +33,33 @@ def ledger_home(named: str | None) -> Home:
     from costspan.exporters.home import resolve_home
     from costspan.middleware.config import load
 
-    return resolve_home(named or load().home)
+    if named:
+        return resolve_home(named, by="--home")
+    found = load()
+    return resolve_home(found.home, by=found.sources.get("home", "the configuration"))
+
+
+def switched_off(named: str | None) -> tuple[str, str] | None:
+    """Whether the configuration keeps calls out of its ledger: what it says, and what to do.
+
+    Returns:
+        None where it does not, or where another folder is named, which is not the configuration's.
+
+    Raises:
+        ConfigError: The configuration cannot be read.
+    """
+    from costspan.middleware.config import load
+
+    if named:
+        return None
+    found = load()
+    if "ledger" in found.exporters:
+        return None
+    said = ", ".join(f'"{name}"' for name in found.exporters)
+    return (
+        f"{found.file} switches the ledger off: exporters = [{said}]",
+        'Add "ledger" to the exporters there, if calls are to be recorded.',
+    )
 
 
 @click.command()
@@ -68,11 +94,17 @@ def doctor(home: str | None) -> int:
       costspan doctor
       costspan doctor --home /srv/costspan && echo healthy
     """
-    with one_line_errors(), CtrlC():
-        from costspan.exporters.ledger.doctor import diagnose
+    with one_line_errors():
+        import duckdb  # noqa: F401, before Ctrl-C raises
+
+        from costspan.exporters.ledger.doctor import Finding, diagnose
         from costspan.reports.text import safe
 
-        findings = diagnose(ledger_home(home))
+        place = ledger_home(home)
+        with CtrlC():
+            findings = diagnose(place)
+        if off := switched_off(home):
+            findings.insert(0, Finding("warning", f"{off[0]}.", off[1]))
     for finding in findings:
         click.echo(safe(f"{finding.level:<8} {finding.what}"))
         if finding.cure:
@@ -92,11 +124,15 @@ def merge(home: str | None) -> None:
       costspan merge
       costspan merge --home /srv/costspan
     """
-    with one_line_errors(), CtrlC():
+    with one_line_errors():
+        import duckdb  # noqa: F401, before Ctrl-C raises
+
         from costspan.exporters.ledger.merge import merge as merge_once
+        from costspan.exporters.ledger.words import counted
 
         place = ledger_home(home)
-        result = merge_once(place, wait_s=WAIT_S)
+        with CtrlC():
+            result = merge_once(place, wait_s=WAIT_S)
     if result.state == "busy":
         click.echo(f"another process is merging into {place.path}: nothing to do")
         return
@@ -104,10 +140,11 @@ def merge(home: str | None) -> None:
         raise click.ClickException(
             f"{place.path}: another program has the ledger open: close it, and merge again"
         )
-    click.echo(f"merged {result.rows:,} calls of {result.segments:,} segments into {place.path}")
+    segments = counted(result.segments, "segment")
+    click.echo(f"merged {counted(result.rows, 'call')} of {segments} into {place.path}")
     if result.quarantined:
-        click.echo(f"set aside {result.quarantined:,} damaged records: see costspan doctor")
+        damaged = counted(result.quarantined, "damaged record")
+        click.echo(f"set aside {damaged}: see costspan doctor")
     if result.skipped_newer:
-        click.echo(
-            f"left alone {result.skipped_newer:,} segments of a newer costspan: update this one"
-        )
+        newer = counted(result.skipped_newer, "segment")
+        click.echo(f"left alone {newer} of a newer costspan: update this one")

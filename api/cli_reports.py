@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -13,10 +13,11 @@ import click
 
 from costspan.cli_errors import one_line_errors
 from costspan.cli_interrupt import CtrlC
-from costspan.cli_ledger import home_option, ledger_home
+from costspan.cli_ledger import home_option, ledger_home, switched_off
 
 if TYPE_CHECKING:
     from costspan.exporters.home import Home
+    from costspan.exporters.ledger.notes import LossNote
     from costspan.exporters.ledger.read import Reader as LedgerReader
     from costspan.reports.calls import CallRow
     from costspan.reports.estimates import EstimateRow
@@ -31,7 +32,7 @@ NO_CALLS_YET = """\
 No calls recorded yet in {home}.
 Wrap a client (client = costspan.wrap(OpenAI())), make a call and ask again, or try: costspan demo
 """
-WHEN = "30m, 24h, 7d (ago), 2026-11-01 or 2026-11-01T08:30Z"
+WHEN = "30m, 24h, 7d, 2w (ago), 2026-11-01 or 2026-11-01T08:30Z"
 
 format_option = click.option(
     "--format",
@@ -96,9 +97,9 @@ def report(
     with one_line_errors():
         period = _period(since, until, tz)
         if estimates:
-            _show(_estimates_view(period), form, ledger_home(home))
+            _show(_estimates_view(period), form, home)
         else:
-            _show(_spend_view(by or "model", period, tz), form, ledger_home(home))
+            _show(_spend_view(by or "model", period, tz), form, home)
 
 
 @click.command()
@@ -122,7 +123,7 @@ def calls(count: int, since: str | None, status: str | None, form: str, home: st
       costspan calls --status error --since 24h --format json
     """
     with one_line_errors():
-        _show(_calls_view(count, _period(since, None, "UTC"), status), form, ledger_home(home))
+        _show(_calls_view(count, _period(since, None, "UTC"), status), form, home)
 
 
 def _period(since: str | None, until: str | None, tz: str) -> Period:
@@ -170,22 +171,50 @@ def _calls_view(count: int, period: Period, status: str | None) -> View[list[Cal
     )
 
 
-def _show(view: View[Answer], form: str, home: Home) -> None:
+def _show(view: View[Answer], form: str, named: str | None) -> None:
+    from costspan.exporters.ledger.notes import read_notes
     from costspan.reports.export import to_csv, to_json
     from costspan.reports.screen import Screen
 
+    home = ledger_home(named)
+    if losses := read_notes(home.path):
+        click.echo(f"costspan: {_lost(losses)}; see: costspan doctor", err=True)
     answer = _ask(view, home)
     if form == "table":
         screen = Screen.of(sys.stdout, os.environ)
-        text = NO_CALLS_YET.format(home=home.path) if answer is None else view.table(answer, screen)
+        text = _nothing(home, losses, named) if answer is None else view.table(answer, screen)
     else:
         records = view.records(view.empty if answer is None else answer)
         text = to_json(records) if form == "json" else to_csv(records)
     click.echo(text, nl=False)
 
 
+def _lost(losses: Sequence[LossNote]) -> str:
+    """How many records were lost, since when, by whom and why, in one line."""
+    from costspan.exporters.ledger.words import counted, instant
+    from costspan.reports.text import safe
+
+    lost = sum(one.lost for one in losses)
+    since = instant(min(one.since for one in losses))
+    last = max(losses, key=lambda one: one.at)
+    who = f"process {last.process}" if len(losses) == 1 else f"{len(losses):,} processes"
+    were = "was" if lost == 1 else "were"
+    return safe(f"{counted(lost, 'record')} {were} lost since {since} by {who}: {last.reason}")
+
+
+def _nothing(home: Home, losses: Sequence[LossNote], named: str | None) -> str:
+    """Why a ledger holds no calls, as far as that is known, and what to do."""
+    if losses:
+        return f"No calls in {home.path}: {_lost(losses)}.\nTo find out more: costspan doctor\n"
+    if off := switched_off(named):
+        return f"No calls in {home.path}: {off[0]}.\n{off[1]}\n"
+    return NO_CALLS_YET.format(home=home.path)
+
+
 def _ask(view: View[Answer], home: Home) -> Answer | None:
     """The ledger's answer; None where nothing has been recorded yet."""
+    import duckdb  # noqa: F401, before Ctrl-C raises
+
     from costspan.exporters.ledger.errors import NoLedgerError
     from costspan.exporters.ledger.read import open_ledger
 
@@ -199,11 +228,11 @@ def _ask(view: View[Answer], home: Home) -> Answer | None:
 
 
 def _say_what_is_missing(reader: LedgerReader) -> None:
+    from costspan.exporters.ledger.words import counted
+
     if newer := reader.merged.skipped_newer:
-        click.echo(
-            f"costspan: not shown: {newer:,} files of a newer costspan; update this one", err=True
-        )
+        files = f"{counted(newer, 'file')} of a newer costspan"
+        click.echo(f"costspan: not shown: {files}; update this one", err=True)
     if damaged := reader.merged.quarantined + reader.quarantined:
-        click.echo(
-            f"costspan: not shown: {damaged:,} damaged records; see: costspan doctor", err=True
-        )
+        records = counted(damaged, "damaged record")
+        click.echo(f"costspan: not shown: {records}; see: costspan doctor", err=True)

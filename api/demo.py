@@ -35,7 +35,7 @@ class Narrator:
     def start(self, call: OpenCall) -> None:
         """Nothing is said before a call has ended."""
 
-    def finish(self, call: OpenCall, record: Call) -> None:
+    def finish(self, record: Call) -> None:
         """Print one line: what was called, tokens estimated and real, cost, time, how it ended."""
         self.calls += 1
         usage, said = record.last.usage, record.estimate

@@ -15,12 +15,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-PEER = ROOT / ".venv-peer"
-PEER_PACKAGE = "litellm==1.110.2"
+import peer
 
 IMPORT = """
 import resource, sys, time
@@ -80,13 +77,13 @@ while written < int(sys.argv[1]):
 
 def main() -> None:
     """Print the table."""
-    peer = "--peer" in sys.argv
-    if peer:
-        _install_peer()
+    with_peer = "--peer" in sys.argv
+    if with_peer:
+        peer.install(peer.LITELLM)
     print(f"{'':<44}{'costspan':>12}{'LiteLLM':>12}{'ratio':>8}")
-    _compare("import, wall, ms (best of 5)", _import_ms, peer)
-    _compare("import, peak memory, MB", _import_mb, peer)
-    _compare("a call that returns at once, us added", _call_us, peer)
+    _compare("import, wall, ms (best of 5)", _import_ms, with_peer)
+    _compare("import, peak memory, MB", _import_mb, with_peer)
+    _compare("a call that returns at once, us added", _call_us, with_peer)
     print(f"{'import loads of httpx, duckdb, tiktoken, SDK':<44}{_heavy():>12}")
     with tempfile.TemporaryDirectory() as home:
         _many_processes(home)
@@ -94,39 +91,42 @@ def main() -> None:
         _kill_9(home)
 
 
-def _compare(name: str, measure: Callable[[bool], float], peer: bool) -> None:
+def _compare(name: str, measure: Callable[[bool], float], with_peer: bool) -> None:
     ours = measure(False)
     line = f"{name:<44}{ours:>12,.1f}"
-    if peer:
+    if with_peer:
         theirs = measure(True)
         line += f"{theirs:>12,.1f}{theirs / ours:>7,.0f}x"
     print(line)
 
 
-def _import_ms(peer: bool) -> float:
-    return min(float(_imported(peer)[0]) for _ in range(5)) * 1000
+def _import_ms(of_peer: bool) -> float:
+    return min(float(_imported(of_peer)[0]) for _ in range(5)) * 1000
 
 
-def _import_mb(peer: bool) -> float:
-    return statistics.median(float(_imported(peer)[1]) for _ in range(3))
+def _import_mb(of_peer: bool) -> float:
+    return statistics.median(float(_imported(of_peer)[1]) for _ in range(3))
 
 
 def _heavy() -> str:
     return ", ".join(_imported(False)[2:]) or "none"
 
 
-def _imported(peer: bool) -> list[str]:
-    return _run(IMPORT.format(module="litellm" if peer else "costspan"), peer).split()
+def _imported(of_peer: bool) -> list[str]:
+    code = IMPORT.format(module="litellm" if of_peer else "costspan")
+    return peer.last_line(["-c", code], peer=of_peer).split()
 
 
-def _call_us(peer: bool) -> float:
+def _call_us(of_peer: bool) -> float:
     """Microseconds added by the wrapper (ours), or taken by a mocked call (theirs)."""
-    setup = PEERS if peer else OURS
     code = CALL.format(
-        module="litellm" if peer else "costspan", setup=setup, rounds=200 if peer else 2000
+        module="litellm" if of_peer else "costspan",
+        setup=PEERS if of_peer else OURS,
+        rounds=200 if of_peer else 2000,
     )
     with tempfile.TemporaryDirectory() as home:
-        return float(_run(code, peer, COSTSPAN_HOME=home).split()[0])
+        printed = peer.last_line(["-c", code], peer=of_peer, COSTSPAN_HOME=home)
+    return float(printed.split()[0])
 
 
 def _many_processes(home: str, processes: int = 8, calls: int = 2000) -> None:
@@ -173,25 +173,6 @@ def _reported(home: str) -> int:
     command = [sys.executable, "-m", "costspan", "report", "--format", "json", "--home", home]
     rows = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return sum(row["calls"] for row in rows)
-
-
-def _run(code: str, peer: bool, **env: str) -> str:
-    python = PEER / "bin/python" if peer else sys.executable
-    done = subprocess.run(
-        [str(python), "-c", code],
-        env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", **env},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.splitlines()[-1]
-
-
-def _install_peer() -> None:
-    if not (PEER / "bin/python").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEER)], check=True)
-    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet"]
-    subprocess.run([*install, "--python", str(PEER / "bin/python"), PEER_PACKAGE], check=True)
 
 
 if __name__ == "__main__":

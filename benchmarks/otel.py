@@ -62,7 +62,7 @@ def one_call(exporter: OTelExporter) -> None:
     """Take a call through the exporter as the middleware does."""
     exporter.start(OPEN)
     exporter.detach(exporter.attach(OPEN))
-    exporter.finish(OPEN, RECORD)
+    exporter.finish(RECORD)
 
 
 def traces(sampler: Sampler = ALWAYS_ON) -> TracerProvider:

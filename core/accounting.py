@@ -38,6 +38,9 @@ FALLBACKS = {
 """The profile of a wire format when its provider has none of its own: the profile belongs to the
 format, never to the model."""
 
+_ANSWER_NOT_IN_TOKENS = ("images", "transcription", "speech")
+"""Formats that count the tokens of the answer for some models only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inner:
@@ -68,7 +71,9 @@ class Profile:
         nested: Per sub-object its (key, index) pairs.
         searched: Indices of the values that need a real search.
         meters: (index, leaf meter) of every bucket.
-        roots: Indices of the buckets that are inside nothing: their sum is the whole.
+        roots: Indices of the token buckets that are inside nothing: their sum is the whole.
+        sides: What every response counts, as (``input`` or ``output``, places): a side is missing
+            when none of its places holds a value; its first place takes what the total tells.
         inner: The others, parents before children.
         total: Index of the provider's own grand total, or -1.
         outside: Indices of reasoning buckets that stand outside the output total, with the
@@ -87,6 +92,7 @@ class Profile:
     searched: tuple[int, ...]
     meters: tuple[tuple[int, str], ...]
     roots: tuple[int, ...]
+    sides: tuple[tuple[str, tuple[int, ...]], ...]
     inner: tuple[Inner, ...]
     total: int
     outside: tuple[tuple[int, int], ...]
@@ -123,7 +129,8 @@ def _compile(name: str, rows: list[dict[str, str]]) -> Profile:
     buckets = [(i, r["leaf_meter"]) for i, r in enumerate(values) if r["leaf_meter"] != _TOTAL]
     inner = [_inner(i, values, place) for i, _ in buckets if values[i]["inside_of"]]
     totals = [i for i, row in enumerate(values) if row["leaf_meter"] == _TOTAL]
-    roots = tuple(i for i, _ in buckets if not values[i]["inside_of"])
+    outer = [(i, r["leaf_meter"]) for i, r in enumerate(values) if not r["inside_of"]]
+    roots = tuple(i for i, meter in outer if meter.startswith("tokens."))
     output = [i for i in roots if values[i]["leaf_meter"] == "tokens.out.text"]
     reasoning = [i for i in roots if values[i]["leaf_meter"] == "tokens.out.reasoning"]
     fees = [row for row in rows if row["leaf_meter"].startswith("fee.")]
@@ -136,6 +143,7 @@ def _compile(name: str, rows: list[dict[str, str]]) -> Profile:
         searched=searched,
         meters=tuple(buckets),
         roots=roots,
+        sides=_sides(name.partition("/")[2], outer),
         inner=tuple(sorted(inner, key=lambda node: len(node.ancestors))),
         total=totals[0] if totals else -1,
         outside=tuple((i, output[0]) for i in reasoning if output),
@@ -145,6 +153,23 @@ def _compile(name: str, rows: list[dict[str, str]]) -> Profile:
         selects=tuple(_select(_paths(row["usage_path"])) for row in selects),
         camel_case=any(key != key.lower() for key, _ in top),
     )
+
+
+def _sides(
+    api: str, outer: Iterable[tuple[int, str]]
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Name the sides that a complete usage object of a format counts.
+
+    Where an answer is counted too, both sides are plain text first of all. Elsewhere the input
+    may be told in any unit: seconds, characters, tokens of an image.
+    """
+    prompts = tuple(i for i, m in outer if not m.startswith(("tokens.out.", "total.")))
+    texts = {meter: i for i, meter in reversed(list(outer))}
+    if "tokens.in.text" not in texts:
+        return ()
+    if "tokens.out.text" not in texts or api in _ANSWER_NOT_IN_TOKENS:
+        return (("input", prompts),)
+    return (("input", (texts["tokens.in.text"],)), ("output", (texts["tokens.out.text"],)))
 
 
 _TOTAL = "total.all"

@@ -9,6 +9,7 @@ from costspan.core.accounting import Profile, profile_for, profiles
 from costspan.core.naming import canonical_api, canonical_provider
 from costspan.core.paths import LARGEST_QUANTITY, Path, count, quantity
 from costspan.core.served import read_served
+from costspan.core.sides import complete
 from costspan.core.types import JSON, Quantity, Usage
 
 
@@ -55,6 +56,10 @@ def _read(profile: Profile | None, payload: JSON, response: JSON | None) -> Usag
     total = values[profile.total] if profile.total >= 0 else None
     whole = sum([v for i in profile.roots if (v := values[i]) is not None])
     apart = -1
+    for _, places in profile.sides:
+        if values[places[0]] is None and complete(profile, values, total, whole, flags):
+            whole = total or 0
+            break
     if total is not None and total != whole:
         apart = _identity(profile, values, total, whole, flags)
     _make_disjoint(profile, values, apart, flags)

@@ -38,7 +38,7 @@ class InMemoryExporter:
     def start(self, call: OpenCall) -> None:
         """Do nothing: only finished calls are kept."""
 
-    def finish(self, call: OpenCall, record: Call) -> None:
+    def finish(self, record: Call) -> None:
         """Keep the finished call."""
         if not self._closed:
             self._calls.append(record)

@@ -11,6 +11,7 @@ from costspan.middleware.record import Call, OpenCall
 
 if TYPE_CHECKING:
     from contextvars import Token
+    from uuid import UUID
 
     from opentelemetry.context import Context
     from opentelemetry.metrics import MeterProvider
@@ -58,7 +59,7 @@ class OTelExporter:
         self._spans = otel_spans.Spans(tracer_provider, scope_version, suppress_nested)
         self._metrics = otel_metrics.Metrics(meter_provider, scope_version, metrics)
         self._no_span = Context()
-        self._key = f"otel:{id(self):x}"
+        self._open: dict[UUID, OpenSpan] = {}
 
     def start(self, call: OpenCall) -> None:
         """Open the span as a child of the current one; writes its ids into the call.
@@ -69,11 +70,11 @@ class OTelExporter:
         """
         opened = self._spans.open(call)
         if opened is not None:
-            call.state[self._key] = opened
+            self._open[call.call_id] = opened
 
     def attach(self, call: OpenCall) -> object:
         """Make the span current, so that what the user's call opens becomes its child."""
-        opened: OpenSpan | None = call.state.get(self._key)
+        opened: OpenSpan | None = self._open.get(call.call_id)
         return None if opened is None else opened.attach()
 
     def detach(self, token: object) -> None:
@@ -81,12 +82,12 @@ class OTelExporter:
         if token is not None:
             self._spans.detach(cast("Token[Context]", token))
 
-    def finish(self, call: OpenCall, record: Call) -> None:
+    def finish(self, record: Call) -> None:
         """Describe the finished call on its span, end the span and record the metrics.
 
         Metrics are recorded for sampled-out spans and without tracing as well.
         """
-        opened: OpenSpan | None = call.state.pop(self._key, None)
+        opened: OpenSpan | None = self._open.pop(record.call_id, None)
         if opened is None:
             self._metrics.record(record, self._no_span)
             return

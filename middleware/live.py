@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
 from costspan.core.observation import Observation
@@ -76,7 +76,6 @@ class LiveCall:
         "seen",
         "span_id",
         "started_at",
-        "state",
         "streaming",
         "tags",
         "trace_id",
@@ -110,7 +109,6 @@ class LiveCall:
         self.trace_id: str | None = None
         self.span_id: str | None = None
         self.root_span_id: str | None = None
-        self.state: dict[str, Any] = {}
         self.outer = outer
         self.parts: deque[Call] = deque()
         # Last, because what is not open yet cannot end: an interrupt may fall in here.

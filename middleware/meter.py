@@ -158,7 +158,7 @@ class Meter:
 
     def attach(self, call: LiveCall) -> list[tuple[Activating, object]]:
         """Make the exporters' spans current while the user's call runs."""
-        if not call.state:
+        if call.trace_id is None:
             return []
         return [(e, self.guard.run("attach", e.attach, call)) for e in self._attaching]
 
@@ -202,7 +202,7 @@ class Meter:
         for exporter in self.exporters:
             if call.outer is not None:  # it was to be part of a call that has ended before it
                 self.guard.run("exporter start", exporter.start, call)
-            self.guard.run(f"exporter {type(exporter).__name__}", exporter.finish, call, record)
+            self.guard.run(f"exporter {type(exporter).__name__}", exporter.finish, record)
         if not self._warm:
             self._warm = True
             load_in_background("o200k_base")
@@ -236,7 +236,8 @@ class Meter:
             Whether everything went out within ``timeout_s`` seconds for each exporter.
         """
         self.drain(wait_s=timeout_s)
-        done = [self.guard.run("flush", e.flush, timeout_s) for e in self.exporters]
+        holding = [e for e in self.exporters if hasattr(e, "flush")]
+        done = [self.guard.run("flush", e.flush, timeout_s) for e in holding]
         return all(result is True for result in done)
 
     def close(self) -> None:
@@ -245,7 +246,8 @@ class Meter:
             call.end("exit")
         self.flush(timeout_s=2.0)
         for exporter in self.exporters:
-            self.guard.run("close", exporter.close)
+            if hasattr(exporter, "close"):
+                self.guard.run("close", exporter.close)
 
     def forget(self) -> None:
         """Drop what belongs to the parent process; called in a forked child."""

@@ -156,8 +156,7 @@ class Call(NamedTuple):
 class OpenCall(Protocol):
     """A call that has started, as exporters see it in `Exporter.start`.
 
-    Exporters may set ``trace_id``, ``span_id`` and ``root_span_id``, and keep state of their own
-    in ``state`` under a key of their own.
+    Exporters may set ``trace_id``, ``span_id`` and ``root_span_id``.
     """
 
     call_id: UUID
@@ -168,7 +167,6 @@ class OpenCall(Protocol):
     trace_id: str | None
     span_id: str | None
     root_span_id: str | None
-    state: dict[str, Any]
 
     @property
     def operation(self) -> str:
@@ -204,12 +202,13 @@ class Exporter(Protocol):
 
     Every method may raise; the Meter's guard logs the first failure, counts all of them and goes
     on. ``finish`` is called exactly once for each ``start``, from whichever thread ended the call.
+    ``flush`` and ``close`` may be left out.
     """
 
     def start(self, call: OpenCall) -> None:
         """The call is about to run."""
 
-    def finish(self, call: OpenCall, record: Call) -> None:
+    def finish(self, record: Call) -> None:
         """The call has ended."""
 
     def flush(self, timeout_s: float) -> bool:
@@ -223,7 +222,7 @@ class Exporter(Protocol):
 class Activating(Protocol):
     """An exporter that makes something current while the user's call runs (a span).
 
-    It is asked to only if something was left in the call's ``state`` by `Exporter.start`.
+    It is asked to only if a trace id was set in the call by `Exporter.start`.
     """
 
     def attach(self, call: OpenCall) -> object:

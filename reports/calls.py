@@ -49,6 +49,15 @@ class CallRow:
     trace_id: str | None
     call_id: str
 
+    @property
+    def refused(self) -> bool:
+        """Whether the provider turned it down, with an HTTP status of 400 to 499 and no usage.
+
+        Such a call costs nothing, although its cost in the ledger is NULL.
+        """
+        http_status = self.http_status or 0
+        return self.status == "error" and 400 <= http_status <= 499 and self.usage_source is None
+
 
 def newest_calls(
     reader: Reader, count: int = 20, period: Period = ALL_TIME, status: str | None = None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from decimal import Decimal
-from io import StringIO
 from typing import Any
 
 from costspan.reports.calls import CallRow
@@ -47,13 +45,14 @@ def to_json(records: Records) -> str:
 
 
 def to_csv(records: Records) -> str:
-    """CSV with a header. Text that a spreadsheet would run as a formula gets a ``'`` before it."""
+    """CSV with a header: RFC 4180 but for the line ends, which are newlines.
+
+    Text that a spreadsheet would run as a formula gets a ``'`` before it. What is not known is an
+    empty cell, and text that is empty is ``""``: they are not the same.
+    """
     names, rows = records
-    file = StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_csv_cell(row[name]) for name in names] for row in rows)
-    return file.getvalue()
+    lines = [names, *([row[name] for name in names] for row in rows)]
+    return "".join(",".join(map(_csv_cell, line)) + "\n" for line in lines)
 
 
 def _plain(value: object) -> object:
@@ -64,10 +63,14 @@ def _plain(value: object) -> object:
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def _csv_cell(value: object) -> object:
+def _csv_cell(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, Mapping):
         value = json.dumps(value)
     if not isinstance(value, str):
-        return value
-    guarded = f"'{value}" if value.startswith(FORMULA_STARTS) else value
-    return safe(guarded)
+        return str(value)
+    text = safe(f"'{value}" if value.startswith(FORMULA_STARTS) else value)
+    if not text or any(sign in text for sign in ',"'):
+        return '"' + text.replace('"', '""') + '"'
+    return text

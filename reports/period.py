@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from costspan.exporters.ledger.words import instant
 from costspan.reports.errors import ReportError
 
 ALLOWED = (
-    "a length back from now (30m, 24h, 7d), a day (2026-11-01) "
+    "a length back from now (30m, 24h, 7d, 2w), a day (2026-11-01) "
     "or an instant (2026-11-01T08:30, 2026-11-01T08:30:00Z)"
 )
-_LENGTH = re.compile(r"([0-9]{1,9})([mhd])")
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_LENGTH = re.compile(r"([0-9]{1,9})([mhdw])")
+_UNITS = {
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +68,14 @@ def parse_period(since: str | None, until: str | None, *, now: datetime, zone: t
     )
     if period.since and period.until and period.since >= period.until:
         raise ReportError(
-            f"since {since!r} is not before until {until!r}: "
-            f"{period.since.isoformat()} to {period.until.isoformat()} holds no time"
+            f"the period is empty: since {since!r} is {instant(period.since)} and until {until!r} "
+            f"is {instant(period.until)}: give a since that is earlier"
         )
     return period
 
 
 def parse_instant(name: str, text: str, *, now: datetime, zone: tzinfo) -> datetime:
-    """Read one end of a period: ``7d``, ``24h``, ``30m``, ``2026-11-01`` or ISO 8601.
+    """Read one end of a period: ``1w``, ``7d``, ``24h``, ``30m``, ``2026-11-01`` or ISO 8601.
 
     Args:
         name: What the text is for (``since``), named in the error.
@@ -86,8 +92,8 @@ def parse_instant(name: str, text: str, *, now: datetime, zone: tzinfo) -> datet
     try:
         if length := _LENGTH.fullmatch(text.strip()):
             return (now - int(length[1]) * _UNITS[length[2]]).astimezone(UTC)
-        instant = datetime.fromisoformat(text.strip())
-        return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+        found = datetime.fromisoformat(text.strip())
+        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ReportError(f"{name} {text!r} is not understood: give {ALLOWED}") from error
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
+from costspan.exporters.ledger.words import counted
 from costspan.reports.calls import CallRow
 from costspan.reports.estimates import EstimateRow
 from costspan.reports.period import Period
 from costspan.reports.screen import Screen
 from costspan.reports.spend import SpendReport, SpendRow
-from costspan.reports.table import Column, draw_line, render_table
+from costspan.reports.table import LAST_RESORT, Column, draw_line, render_table
 from costspan.reports.text import (
     NOTHING,
     bar,
@@ -23,6 +25,7 @@ from costspan.reports.text import (
 
 BAR_WIDTH = 10
 SHORT_BAR_WIDTH = 5
+NO_NAME = "(none)"
 
 
 def spend_table(report: SpendReport, screen: Screen) -> str:
@@ -31,26 +34,26 @@ def spend_table(report: SpendReport, screen: Screen) -> str:
     if not report.total.calls:
         return draw_line(f"{heading}: no calls.", screen)
     table = render_table(_spend_columns(report, screen), screen, total=True)
-    notes = "".join(draw_line(note, screen) for note in spend_notes(report.total))
+    notes = "".join(draw_line(note, screen) for note in spend_notes(report))
     return draw_line(heading, screen, "bold") + "\n" + table + (notes and "\n" + notes)
 
 
 def _spend_columns(report: SpendReport, screen: Screen) -> list[Column]:
     rows = [*report.rows, report.total]
-    names = ["(none)" if row.key is None else row.key for row in report.rows]
     costs = [row.cost_usd for row in rows]
     decimals = usd_decimals(costs)
+    amounts = [_amount(row.cost_usd, decimals, row.unpriced_calls > 0) for row in rows]
     unpriced = [row.unpriced_calls for row in rows]
     warn = frozenset(index for index, number in enumerate(unpriced) if number)
     shares = [_share(row, report.total) for row in report.rows]
     return [
-        Column(report.key_name, [*names, "total"], "left", cut=True),
-        _numbers("calls", [row.calls for row in rows]),
+        Column(report.key_name, [*_names(report), "total"], "left", cut=True),
+        _numbers("calls", [row.calls for row in rows], drop=LAST_RESORT),
         _numbers("errors", [row.errors for row in rows], drop=2),
         _numbers("input", [row.input_tokens for row in rows], drop=3),
         _numbers("cached", [row.cache_read_tokens for row in rows], drop=1),
         _numbers("output", [row.output_tokens for row in rows], drop=4),
-        Column("cost", [usd(cost, decimals) for cost in costs], warn=_none_of(costs)),
+        Column("cost", amounts, warn=warn & _none_of(costs)),
         Column(
             "share",
             [*(_bar(share, BAR_WIDTH, screen) for share in shares), ""],
@@ -59,39 +62,75 @@ def _spend_columns(report: SpendReport, screen: Screen) -> list[Column]:
             drop=5,
             style="bar",
         ),
-        Column("unpriced", [f"{n:,} !" if n else "0" for n in unpriced], warn=warn),
+        Column(
+            "unpriced",
+            [f"{n:,} !" if n else "0" for n in unpriced],
+            drop=LAST_RESORT + 1,
+            warn=warn,
+        ),
     ]
 
 
-def spend_notes(total: SpendRow) -> Iterator[str]:
+def _names(report: SpendReport) -> list[str]:
+    """The keys for people: an empty tag is not the same as no tag."""
+    keys = [row.key for row in report.rows]
+    if report.key_name == "tag":
+        return [NO_NAME if key is None else key if key.strip() else f'"{key}"' for key in keys]
+    return [_name(key) for key in keys]
+
+
+def spend_notes(report: SpendReport) -> Iterator[str]:
     """What has to be known to read the total right, a sentence each."""
+    total = report.total
     if total.unpriced_calls:
         failed = total.unpriced_errors
         which = f", of which {failed:,} failed" if failed else ""
-        yield f"! {_calls(total.unpriced_calls)} unpriced{which}: cost unknown, not in the total."
+        calls = counted(total.unpriced_calls, "call")
+        yield f"! {calls} unpriced{which}: cost unknown, not in the total."
+    if models := report.unpriced_models:
+        yield (
+            f"! No price is known for {', '.join(models)}: "
+            "add aliases to costspan.toml, see docs/configuration.md."
+        )
     if total.partial_calls:
-        yield f"~ {_calls(total.partial_calls)} priced in part: the cost is a lower bound."
+        yield f"~ {counted(total.partial_calls, 'call')} priced in part: the cost is a lower bound."
     if total.estimated_calls:
-        yield f"~ {_calls(total.estimated_calls)} without usage from the provider: tokens counted."
+        calls = counted(total.estimated_calls, "call")
+        yield f"~ {calls} without usage from the provider: tokens counted."
 
 
 def calls_table(calls: Sequence[CallRow], screen: Screen) -> str:
     """The newest calls, a line each."""
     if not calls:
         return draw_line("No calls.", screen)
-    costs = [call.cost_usd for call in calls]
-    decimals = usd_decimals(costs)
+    decimals = usd_decimals([call.cost_usd for call in calls])
+    amounts = [_amount(call.cost_usd, decimals, not call.refused) for call in calls]
+    unpriced = frozenset(
+        index for index, call in enumerate(calls) if call.cost_usd is None and not call.refused
+    )
     bad = frozenset(index for index, call in enumerate(calls) if call.status != "ok")
     times = [f"{call.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for call in calls]
     inputs = [(call.input_tokens, call.estimate_input_tokens) for call in calls]
     outputs = [(call.output_tokens, call.estimate_output_tokens) for call in calls]
     columns = [
-        Column("started (UTC)", times, "left", short=[time[5:16] for time in times]),
-        Column("model", [call.model or NOTHING for call in calls], "left", cut=True),
-        Column("status", [_status(call) for call in calls], "left", warn=bad),
+        Column(
+            "started (UTC)",
+            times,
+            "left",
+            short=[time[5:16] for time in times],
+            drop=LAST_RESORT,
+        ),
+        Column("model", [_name(call.model) for call in calls], "left", cut=True),
+        Column(
+            "status",
+            [_status(call) for call in calls],
+            "left",
+            drop=LAST_RESORT + 1,
+            warn=bad,
+        ),
         _tokens("input (est.)", inputs, calls, drop=5),
         _tokens("output (est.)", outputs, calls, drop=4),
-        Column("cost", [usd(cost, decimals) for cost in costs], warn=_none_of(costs)),
+        Column("cost", amounts, warn=unpriced),
         Column("ms", [milliseconds(call.latency_us) for call in calls], drop=3),
         Column("tags", [_tags(call) for call in calls], "left", drop=2),
         Column(
@@ -111,12 +150,16 @@ def estimates_table(rows: Sequence[EstimateRow], period: Period, screen: Screen)
     if not rows:
         return draw_line(f"{heading}: no call to compare.", screen)
     columns = [
-        Column("model", [row.model or NOTHING for row in rows], "left", cut=True),
-        _numbers("calls", [row.calls for row in rows]),
+        Column("model", [_name(row.model) for row in rows], "left", cut=True),
+        _numbers("calls", [row.calls for row in rows], drop=LAST_RESORT),
         Column("input median", [percent(row.input_error_median) for row in rows]),
         Column("p95", [percent(row.input_error_p95) for row in rows], drop=2),
         Column("bias", [percent(row.input_bias, signed=True) for row in rows], drop=4),
-        Column("cost median", [percent(row.cost_error_median) for row in rows]),
+        Column(
+            "cost median",
+            [percent(row.cost_error_median) for row in rows],
+            drop=LAST_RESORT + 1,
+        ),
         Column("p95", [percent(row.cost_error_p95) for row in rows], drop=1),
         Column("bias", [percent(row.cost_bias, signed=True) for row in rows], drop=3),
     ]
@@ -143,8 +186,13 @@ def _minute(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
-def _calls(number: int) -> str:
-    return f"{number:,} call" if number == 1 else f"{number:,} calls"
+def _name(name: str | None) -> str:
+    return name if name and name.strip() else NO_NAME
+
+
+def _amount(cost: Decimal | None, decimals: int, is_unknown: bool) -> str:
+    """An amount; of calls that cost nothing because they were refused, none."""
+    return NOTHING if cost is None and not is_unknown else usd(cost, decimals)
 
 
 def _numbers(title: str, numbers: Sequence[int | None], drop: int = 0) -> Column:

@@ -11,6 +11,8 @@ from costspan.reports.keys import Key, parse_key
 from costspan.reports.period import ALL_TIME, Period
 from costspan.reports.query import Reader, bundled_sql, fetch
 
+UNPRICED_MODELS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class SpendRow:
@@ -26,8 +28,11 @@ class SpendRow:
         cache_read_tokens, cache_write_tokens, reasoning_tokens: The parts of them that were read
             from and written to a cache, and thought.
         cost_usd: US dollars of the calls that have a price; None if none of them has.
-        unpriced_calls: Calls without a price; their cost is unknown and not in ``cost_usd``.
-        unpriced_errors: Those of them that failed.
+        unpriced_calls: Calls without a price; their cost is unknown and not in ``cost_usd``. Not
+            those that the provider refused (HTTP status 400 to 499, no usage): they cost nothing,
+            although their cost in the ledger is NULL.
+        unpriced_errors: Those of them that failed in another way (a time-out, a status of 500 or
+            more, a stream that was cut before any usage): they may have been billed.
         partial_calls: Calls of which a part has no price: ``cost_usd`` holds the rest.
         estimated_calls: Calls whose tokens we counted, because the provider reported none.
     """
@@ -58,6 +63,8 @@ class SpendReport:
         rows: Dearest first; days and hours in their order.
         total: Over all calls of the period. Not the sum of the rows where a call went to several
             models: it is one call.
+        unpriced_models: Models that used tokens and have no price, by the name they were called
+            by, most called first; at most `UNPRICED_MODELS`.
     """
 
     by: str
@@ -65,6 +72,7 @@ class SpendReport:
     period: Period
     rows: tuple[SpendRow, ...]
     total: SpendRow
+    unpriced_models: tuple[str, ...] = ()
 
 
 def spend(
@@ -93,7 +101,14 @@ def spend(
     rows = [_row(row, key) for row in found if not row["is_total"]]
     if key.kind == "name":
         rows.sort(key=_dearest_first)
-    return SpendReport(by, key.name, period, tuple(rows), total)
+    unpriced = _unpriced_models(reader, period) if total.unpriced_calls else ()
+    return SpendReport(by, key.name, period, tuple(rows), total, unpriced)
+
+
+def _unpriced_models(reader: Reader, period: Period) -> tuple[str, ...]:
+    parameters = {**period.bounds(), "count": UNPRICED_MODELS}
+    found = fetch(reader, bundled_sql("unpriced"), parameters)
+    return tuple(str(row["model"]) for row in found)
 
 
 def _row(row: dict[str, Any], key: Key) -> SpendRow:

@@ -1,5 +1,17 @@
 -- Calls, tokens and US dollars per key, and over all, of the calls that started in [$since, $until).
-WITH facts AS (
+-- A refused request is one that the provider turned down (HTTP 400 to 499) without any usage. It
+-- costs nothing, so it is not among the unpriced ones, though its cost is NULL.
+WITH several AS (
+    SELECT *, coalesce(
+        error_type IS NOT NULL AND http_status BETWEEN 400 AND 499 AND usage_source IS NULL, false
+    ) AS refused
+    FROM call_requests
+    WHERE call_id IN (
+        SELECT call_id FROM calls
+        WHERE started_at >= $since AND started_at < $until AND request_count > 1
+    )
+),
+facts AS (
     -- A call as a whole: it is in the total, and in the rows unless its requests are, below.
     SELECT
         {bucket} AS bucket,
@@ -8,6 +20,11 @@ WITH facts AS (
         status = 'error' AS failed,
         usage_source <> 'provider' AS estimated,
         cost_status = 'partial' AS partly_priced,
+        cost_usd IS NULL AND status = 'error' AND CASE
+            WHEN request_count = 1 THEN
+                coalesce(http_status BETWEEN 400 AND 499, false) AND usage_source IS NULL
+            ELSE call_id IN (SELECT call_id FROM several GROUP BY call_id HAVING bool_and(refused))
+        END AS refused,
         input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
         cost_usd
     FROM calls
@@ -25,13 +42,11 @@ WITH facts AS (
         bool_or(cost_usd IS NOT NULL) AND bool_or(
             cost_status = 'partial' OR (cost_status = 'unpriced' AND error_type IS NULL)
         ) AS partly_priced,
+        bool_and(refused) AS refused,
         sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
         sum(reasoning_tokens), sum(cost_usd)
-    FROM call_requests
-    WHERE {per_request} AND call_id IN (
-        SELECT call_id FROM calls
-        WHERE started_at >= $since AND started_at < $until AND request_count > 1
-    )
+    FROM several
+    WHERE {per_request}
     GROUP BY bucket, call_id
 ),
 buckets AS (
@@ -47,8 +62,8 @@ buckets AS (
         sum(cache_write_tokens) AS cache_write_tokens,
         sum(reasoning_tokens) AS reasoning_tokens,
         sum(cost_usd) AS cost_usd,
-        count(*) FILTER (cost_usd IS NULL) AS unpriced_calls,
-        count(*) FILTER (cost_usd IS NULL AND failed) AS unpriced_errors,
+        count(*) FILTER (cost_usd IS NULL AND NOT refused) AS unpriced_calls,
+        count(*) FILTER (cost_usd IS NULL AND NOT refused AND failed) AS unpriced_errors,
         count(*) FILTER (partly_priced) AS partial_calls,
         count(*) FILTER (estimated) AS estimated_calls
     FROM facts

@@ -17,6 +17,7 @@ from costspan.reports.text import safe
 
 LONGEST_CELL = 60
 SHORTEST_NAME = 8
+LAST_RESORT = 100
 GAP = 2
 STYLES = {"bold": "\x1b[1m", "warning": "\x1b[1;33m", "bar": "\x1b[36m"}
 
@@ -32,7 +33,7 @@ class Column:
         short: Shorter cells, for a screen that is too narrow.
         short_title: Their heading, if it is another one.
         drop: The order in which columns go from a screen that is still too narrow, 1 first; 0
-            stays.
+            stays. From `LAST_RESORT` on they go only where names are cut to the shortest.
         cut: Whether its cells may be cut in the end.
         warn: Rows whose cell asks for attention.
         style: One of `STYLES`, for the others.
@@ -63,8 +64,7 @@ def render_table(columns: Sequence[Column], screen: Screen, *, total: bool = Fal
         total: Whether the last row is set off as the total.
 
     Returns:
-        Lines, each ended; no line is wider than the screen as long as the columns that must stay
-        fit on it.
+        Lines, each ended; none is wider than a screen of ten columns or more.
     """
     fitted = fit([_printable(column, screen.ascii_only) for column in columns], screen)
     rule = ("-" if screen.ascii_only else "─") * (screen.width - _room(fitted, screen))
@@ -85,16 +85,20 @@ def render_table(columns: Sequence[Column], screen: Screen, *, total: bool = Fal
 
 
 def fit(columns: Sequence[Column], screen: Screen) -> list[Column]:
-    """The columns that fit on the screen: first shortened, then fewer, then one of them cut."""
+    """The columns that fit on the screen: first shortened, then fewer, then cut."""
     kept = list(columns)
     if _room(kept, screen) < 0:
         kept = [_short(column) for column in kept]
     for rank in sorted(column.drop for column in kept if column.drop):
-        if _room(kept, screen) < 0:
+        cut = rank >= LAST_RESORT
+        shown = [_cut(c, SHORTEST_NAME) if c.cut and cut else c for c in kept]
+        if _room(shown, screen) < 0:
             kept = [column for column in kept if column.drop != rank]
-    missing = -_room(kept, screen)
-    if missing > 0:
-        kept = [_cut(c, max(c.width - missing, SHORTEST_NAME)) if c.cut else c for c in kept]
+    for shortest, every in ((SHORTEST_NAME, False), (1, True)):
+        for index, column in enumerate(kept):
+            missing = -_room(kept, screen)
+            if missing > 0 and (column.cut or every):
+                kept[index] = _cut(column, max(column.width - missing, shortest))
     return kept
 
 
@@ -152,11 +156,12 @@ def _printable_text(text: str, ascii_only: bool) -> str:
 
 
 def _cut(column: Column, width: int) -> Column:
-    return replace(column, cells=[_shortened(text, width) for text in column.cells])
+    cells = [_shortened(text, width) for text in column.cells]
+    return replace(column, title=_shortened(column.title, width), cells=cells)
 
 
 def _shortened(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
-    mark = ".." if text.isascii() else "…"
+    mark = (".." if text.isascii() else "…")[:width]
     return set_cell_size(text, width - len(mark)).rstrip() + mark

@@ -12,10 +12,11 @@ from typing import Literal, TypeAlias
 from costspan.exporters.home import ENVIRONMENT, Home, HomeError, file_system, obstacle, verify
 from costspan.exporters.ledger.database import connect, failure, held_error, is_held
 from costspan.exporters.ledger.errors import LedgerError
-from costspan.exporters.ledger.health import read_losses
-from costspan.exporters.ledger.layout import DATABASE, HEALTH, QUARANTINE
+from costspan.exporters.ledger.layout import DATABASE, QUARANTINE
+from costspan.exporters.ledger.notes import note_paths, read_notes
 from costspan.exporters.ledger.scan import scan
 from costspan.exporters.ledger.schema import refuse_newer, version_of
+from costspan.exporters.ledger.words import counted, instant
 
 Level: TypeAlias = Literal["ok", "warning", "error"]
 """``error`` something is lost, set aside or broken; ``warning`` it may become so."""
@@ -49,10 +50,16 @@ def diagnose(home: str | os.PathLike[str]) -> list[Finding]:
     """
     folder = Path(home)
     findings = [*_folder(home, folder)]
+    unusable = findings[0].level == "error"
+    losses = list(_losses(folder))
+    findings += losses
     if not folder.is_dir():
-        findings.append(Finding("ok", "Nothing has been recorded there yet."))
+        if not losses and not unusable:
+            findings.append(Finding("ok", "Nothing has been recorded there yet."))
         return findings
-    findings += [*_losses(folder), *_quarantine(folder)]
+    if not losses and not unusable:
+        findings.append(Finding("ok", "No process has noted a lost record."))
+    findings += _quarantine(folder)
     try:
         merged = _manifest(folder / DATABASE)
         findings.append(_size(folder / DATABASE, merged))
@@ -88,14 +95,13 @@ def _folder(home: str | os.PathLike[str], folder: Path) -> Iterator[Finding]:
 
 
 def _losses(folder: Path) -> Iterator[Finding]:
-    noted = read_losses(folder)
-    if not noted:
-        yield Finding("ok", "No process has noted a lost record.")
-    for one in noted:
+    for one in read_notes(folder):
+        files = " and ".join(str(path) for path in note_paths(folder, one.process))
         yield Finding(
             "error",
-            f"Process {one.process} lost {one.lost:,} records up to {one.at} ({one.last_error}).",
-            f"Mend what the error says, then remove {folder / HEALTH / one.process}.json.",
+            f"Process {one.process} lost {counted(one.lost, 'record')} from {instant(one.since)} "
+            f"to {instant(one.at)}: {one.reason} ({one.last_error}).",
+            f"Mend what the error says, then remove {files}.",
         )
 
 
@@ -106,8 +112,8 @@ def _quarantine(folder: Path) -> Iterator[Finding]:
     lines = sum(path.read_bytes().count(b"\n") for path in files)
     yield Finding(
         "error",
-        f"{lines:,} damaged records were set aside in {folder / QUARANTINE}.",
-        "They are in no report. Look at them, then remove the files.",
+        f"Set aside in {folder / QUARANTINE}: {counted(lines, 'damaged record')}.",
+        "No report shows what is there. Look at the files, then remove them.",
     )
 
 
@@ -146,7 +152,8 @@ def _size(database: Path, found: tuple[int, int, dict[str, int]] | None) -> Find
         return Finding("ok", "There is no database yet: it is made by the first report or merge.")
     version, calls, _ = found
     size = _bytes(database.stat().st_size)
-    return Finding("ok", f"The database holds {calls:,} calls in {size}, schema version {version}.")
+    held = counted(calls, "call")
+    return Finding("ok", f"The database holds {held} in {size}, schema version {version}.")
 
 
 def _spool(folder: Path, found: tuple[int, int, dict[str, int]] | None) -> Iterator[Finding]:
@@ -163,13 +170,13 @@ def _spool(folder: Path, found: tuple[int, int, dict[str, int]] | None) -> Itera
     waiting = _bytes(sum(span.size for span in spool.spans))
     yield Finding(
         "ok",
-        f"The spool has {len(spool.spans):,} segments, {live:,} of them of running processes; "
-        f"{waiting} wait to be merged.",
+        f"The spool has {counted(len(spool.spans), 'segment')}, {live:,} of running processes; "
+        f"to be merged: {waiting}.",
     )
     if spool.newer:
         yield Finding(
             "warning",
-            f"{spool.newer:,} segments were written by a newer costspan and are left alone.",
+            f"Left alone: {counted(spool.newer, 'segment')} of a newer costspan.",
             "Upgrade costspan here (pip install -U costspan).",
         )
 
@@ -184,4 +191,4 @@ def _bytes(count: int) -> str:
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:.1f} {unit}"
-    return f"{count} bytes"
+    return counted(count, "byte")

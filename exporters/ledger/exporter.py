@@ -58,7 +58,7 @@ class LedgerExporter:
     def start(self, call: OpenCall) -> None:
         """Nothing to do: a call is recorded when it has ended."""
 
-    def finish(self, call: OpenCall, record: Call) -> None:
+    def finish(self, record: Call) -> None:
         """Append the record to the spool."""
         origin = self._origin
         pid = os.getpid()
@@ -71,10 +71,14 @@ class LedgerExporter:
         """Bring all records onto the disk.
 
         They are already safe against the end of the process; this is for the end of the machine.
+
+        Returns:
+            False when it took longer than ``timeout_s`` seconds, or when a record was refused
+            since the last flush: it is lost.
         """
         deadline = time.monotonic() + timeout_s
-        self._writer.flush()
-        return time.monotonic() <= deadline
+        kept = self._writer.flush()
+        return kept and time.monotonic() <= deadline
 
     def close(self) -> None:
         """Seal the spool; records after it are ignored."""

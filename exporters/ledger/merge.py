@@ -16,7 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from costspan.exporters.home import obstacle, unusable
 from costspan.exporters.ledger.database import connect, failure, is_held
+from costspan.exporters.ledger.errors import LedgerWriteError
 from costspan.exporters.ledger.layout import (
     DATABASE,
     MERGE_LOCK,
@@ -78,7 +80,7 @@ def merge(
 
     Returns:
         What was done; its ``state`` says whether it was possible. A folder without a spool and
-        a database is left as it is.
+        a database is left as it is, if it can be used at all.
 
     Raises:
         LedgerVersionError: The database is a newer costspan's.
@@ -88,6 +90,8 @@ def merge(
     folder = Path(home)
     database = folder / DATABASE
     if not database.exists() and not segment_paths(folder):
+        if problem := obstacle(folder):
+            raise LedgerWriteError(unusable(folder, problem))
         return MergeResult()
     deadline = time.monotonic() + wait_s
     with _failures(database), _merge_lock(folder, deadline) as locked:

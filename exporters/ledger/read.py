@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
-from costspan.exporters.home import Home, HomeError, verify
+from costspan.exporters.home import Home, HomeError, obstacle, unusable, verify
 from costspan.exporters.ledger.database import connect, failure, held_error, is_held
 from costspan.exporters.ledger.errors import LedgerError, LedgerWriteError, NoLedgerError
 from costspan.exporters.ledger.layout import DATABASE, segment_paths
@@ -163,6 +163,8 @@ def _refuse_missing(home: str | os.PathLike[str], folder: Path) -> None:
             f"{folder} may not be read by this user: run the report as its owner, or name your "
             "own folder by COSTSPAN_HOME or --home."
         ) from error
+    if not found and (problem := obstacle(folder)):
+        raise LedgerError(unusable(folder, problem))
     if not found:
         raise NoLedgerError(
             f"No calls have been recorded in {folder} yet. Wrap a call with costspan and make it, "

@@ -19,6 +19,7 @@ from costspan.exporters.ledger.facts import (
     add_request,
     microseconds,
 )
+from costspan.exporters.ledger.limits import keep_in_range, may_overflow
 from costspan.middleware.record import Call
 from costspan.pricing.types import Estimate
 
@@ -51,7 +52,8 @@ def row(record: Call) -> Row:
         Column to value; a column that is NULL may be missing. Times are integer microseconds since
         1970 UTC, money is Decimal, an id is a UUID. For a call with one request the columns are
         the facts of that request; for one with several they are sums, the last request's
-        identity, and ``requests`` with the facts of each.
+        identity, and ``requests`` with the facts of each. What a column cannot hold is NULL
+        (see `keep_in_range`).
     """
     columns: Row = {
         "call_id": record.call_id,
@@ -85,6 +87,8 @@ def row(record: Call) -> Row:
         columns["trace_id"] = record.trace_id
         columns["span_id"] = record.span_id
         columns["root_span_id"] = record.root_span_id
+    if may_overflow(record):
+        keep_in_range(columns)
     if record.session_id is not None:
         columns["session_id"] = record.session_id
     if record.unit_id is not None:
@@ -152,6 +156,9 @@ def _several(record: Call, columns: Row) -> None:
         ]
         if known:
             columns[column] = sum(known)
+    # Added up first: of a sum, a part must not be missing without a word.
+    for facts in requests:
+        keep_in_range(facts)
     columns["cost_status"] = record.cost_status
     if (total := record.cost_usd) is not None:
         columns["cost_usd"] = total

@@ -136,12 +136,17 @@ class Writer:
             self._store_late()
         return stored
 
-    def flush(self) -> None:
-        """Bring everything that was put onto the disk, and note what was lost."""
+    def flush(self) -> bool:
+        """Bring everything that was put onto the disk, and note what was lost.
+
+        Returns:
+            Whether nothing was lost since this was last called.
+        """
         self._store_late()
         self._seal_retired()
         self._sync()
         self._losses.report()
+        return not self._losses.take_new()
 
     def close(self) -> None:
         """Seal the segment and stop the thread; a `put` after it is ignored."""

@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import cast
 from uuid import UUID
 
 import pytest
 
-from costspan.cli import cli, main
+from costspan.cli import main
+from costspan.cli_commands import cli
 from costspan.core.types import Usage
 from costspan.exporters.home import resolve_home
 from costspan.exporters.ledger.exporter import LedgerExporter
 from costspan.exporters.ledger.layout import segment_paths
-from costspan.middleware.record import Call, ErrorFacts, OpenCall, ProviderRequest
+from costspan.exporters.ledger.notes import LossNote, write_note
+from costspan.middleware.record import Call, ErrorFacts, ProviderRequest
 from costspan.pricing.types import Cost
 
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -55,9 +56,13 @@ class Shell:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A folder for the ledger, in force; nothing of the user's configuration is."""
     folder = tmp_path / "home"
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+    monkeypatch.setattr("tempfile.tempdir", None)
     for name in ("COSTSPAN_CONFIG", "COLUMNS", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COSTSPAN_HOME", str(folder))
@@ -75,7 +80,7 @@ def record(home: Path, *calls: Call) -> None:
     """Bring calls into the spool of a home, as an application does."""
     exporter = LedgerExporter(resolve_home(home))
     for call in calls:
-        exporter.finish(cast(OpenCall, None), call)  # the ledger looks at the record alone
+        exporter.finish(call)  # the ledger looks at the record alone
     exporter.close()
 
 
@@ -110,7 +115,7 @@ def test_report(shell: Shell, home: Path) -> None:
     assert said == Said(0, said.out, "")
     assert said.out.splitlines()[0] == "Spend by model, all time"
     assert said.out.splitlines()[4].split() == (
-        ["gpt-x", "3", "1", "200", "-", "40", "$0.7500", "100%", "██████████", "1", "!"]
+        ["gpt-x", "3", "1", "200", "-", "40", "$0.7500", "100%", "██████████", "0"]
     )
     assert "\x1b" not in said.out
 
@@ -226,6 +231,8 @@ def test_a_wrong_configuration_is_said_in_one_line(shell: Shell, tmp_path: Path)
         assert said.err.startswith("costspan: ")
         assert "unknown key 'hoem'; allowed: home" in said.err
         assert said.err.count("\n") == 1
+    for command in ("report", "doctor", "merge"):  # which need it not where the folder is named
+        assert shell(command, "--home", str(tmp_path / "named")).code == 0
 
 
 def test_a_damaged_ledger_is_said_in_one_line(shell: Shell, home: Path) -> None:
@@ -247,7 +254,17 @@ def test_config(shell: Shell, home: Path, tmp_path: Path) -> None:
     assert lines["home"] == f"{home}  [COSTSPAN_HOME]"
     assert lines["tags"] == "team=a  [costspan.toml]"
     assert lines["billing_mode"] == "metered  [default]"
-    assert lines["ledger"].startswith(f"{home}  [")
+    assert lines["ledger"] == f"{home}  [named by COSTSPAN_HOME]"
+
+
+def test_config_names_the_file_that_named_the_folder(
+    shell: Shell, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COSTSPAN_HOME")
+    (tmp_path / "costspan.toml").write_text(f"home = '{home}'\n")
+
+    assert shell("config").out.endswith(f"{home}  [named by costspan.toml]\n")
+    assert ", named by --home." in shell("doctor", "--home", str(tmp_path / "x")).out
 
 
 def test_doctor_is_content(shell: Shell, home: Path) -> None:
@@ -268,14 +285,111 @@ def test_doctor_finds_what_is_broken_and_names_the_cure(shell: Shell, home: Path
     assert said.code == 1
     found = said.out.splitlines()
     number = next(n for n, line in enumerate(found) if line.startswith("error"))
-    assert "1 damaged records were set aside" in found[number]
+    assert found[number].endswith("quarantine: 1 damaged record.")
     assert found[number + 1].strip().startswith("-> ")
+
+
+class TestLosses:
+    """Records that were refused: whoever asks is told, not only who asks the doctor."""
+
+    def test_of_a_process_that_stored_others(self, shell: Shell, home: Path) -> None:
+        record(home, made(1))
+        note(home, "host.1", 2302)
+
+        for command in (["report"], ["calls"], ["report", "--estimates"]):
+            for form in ("table", "json", "csv"):
+                said = shell(*command, "--format", form)
+                assert said.code == 0
+                assert said.err == (
+                    "costspan: 2,302 records were lost since 2026-11-01 12:00:05 UTC by process "
+                    "host.1: No space left on device; see: costspan doctor\n"
+                )
+
+    def test_of_several_processes(self, shell: Shell, home: Path) -> None:
+        record(home, made(1))
+        note(home, "host.1", 1)
+        note(home, "host.2", 1)
+
+        assert "2 records were lost since 2026-11-01 12:00:05 UTC by 2 proc" in shell("report").err
+
+    def test_all_were_lost(self, shell: Shell, home: Path) -> None:
+        home.mkdir()
+        note(home, "host.1", 1)
+
+        said = shell("report")
+
+        assert said.code == 0
+        assert "1 record was lost since" in said.err
+        assert said.out == (
+            f"No calls in {home}: 1 record was lost since 2026-11-01 12:00:05 UTC by process "
+            "host.1: No space left on device.\nTo find out more: costspan doctor\n"
+        )
+
+    @pytest.mark.parametrize("below", ["", "below"])
+    def test_the_home_is_a_file(self, shell: Shell, home: Path, below: str) -> None:
+        home.write_text("a file where the folder should be")
+        record(home / below, made(1), made(2))
+
+        for command in ("report", "calls", "merge"):
+            said = shell(command, "--home", str(home / below))
+            assert (said.code, said.out) == (2, "")
+            assert "is not a folder. Name a folder on a local disk" in said.err
+            if command != "merge":
+                assert "costspan: 2 records were lost since" in said.err
+        said = shell("doctor", "--home", str(home / below))
+        assert said.code == 1
+        assert "lost 2 records" in said.out
+        assert "No process" not in said.out
+
+    def test_a_refused_record_is_noted_by_a_real_process(self, home: Path) -> None:
+        home.write_text("a file where the folder should be")
+        code = "import costspan\nf = costspan.wrap(lambda model, messages: {})\n"
+        code += "f('gpt-4o', [])\nprint(costspan.flush(), costspan.flush())\n"
+        asked = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+        )
+
+        assert asked.stdout == "False True\n"
+        assert "costspan: 1 record was lost since" in run("report").stderr
+
+
+def note(home: Path, process: str, lost: int) -> None:
+    """Note losses as a process does that ran out of disk."""
+    since = datetime(2026, 11, 1, 12, 0, 5, tzinfo=UTC)
+    write_note(home, LossNote(process, lost, "OSError(ENOSPC)", since, since))
+
+
+@pytest.mark.parametrize(("exporters", "said"), [("[]", "[]"), ("['otel']", '["otel"]')])
+def test_a_ledger_that_is_switched_off(
+    shell: Shell, tmp_path: Path, exporters: str, said: str
+) -> None:
+    (tmp_path / "costspan.toml").write_text(f"exporters = {exporters}\n")
+
+    reported = shell("report")
+    found = shell("doctor")
+
+    off = f"costspan.toml switches the ledger off: exporters = {said}."
+    assert off in reported.out
+    assert "Wrap a client" not in reported.out
+    assert found.out.splitlines()[0] == f"warning  {off}"
+    assert 'Add "ledger" to the exporters there' in found.out.splitlines()[1]
+    assert (reported.code, found.code) == (0, 0)
+
+
+def test_what_a_ledger_holds_is_shown_though_it_is_switched_off(
+    shell: Shell, home: Path, tmp_path: Path
+) -> None:
+    record(home, made(1))
+    (tmp_path / "costspan.toml").write_text("exporters = []\n")
+
+    assert shell("report") == Said(0, shell("report").out, "")
+    assert "switches" not in shell("report").out
 
 
 def test_merge(shell: Shell, home: Path) -> None:
     record(home, made(1), made(2))
 
-    assert shell("merge").out == f"merged 2 calls of 1 segments into {home}\n"
+    assert shell("merge").out == f"merged 2 calls of 1 segment into {home}\n"
     assert shell("merge").out == f"merged 0 calls of 0 segments into {home}\n"
 
 
@@ -326,8 +440,8 @@ def test_what_a_newer_version_recorded_is_missed_aloud(shell: Shell, home: Path)
     said = shell("report", "--format", "json")
 
     assert (said.code, said.out) == (0, "[]\n")
-    assert said.err == "costspan: not shown: 1 files of a newer costspan; update this one\n"
-    assert "left alone 1 segments of a newer costspan" in shell("merge").out
+    assert said.err == "costspan: not shown: 1 file of a newer costspan; update this one\n"
+    assert "left alone 1 segment of a newer costspan" in shell("merge").out
 
 
 def test_damaged_records_are_missed_aloud(shell: Shell, home: Path) -> None:
@@ -338,7 +452,7 @@ def test_damaged_records_are_missed_aloud(shell: Shell, home: Path) -> None:
     said = shell("report", "--format", "json")
 
     assert json.loads(said.out)[0]["calls"] == 1
-    assert said.err == "costspan: not shown: 1 damaged records; see: costspan doctor\n"
+    assert said.err == "costspan: not shown: 1 damaged record; see: costspan doctor\n"
 
 
 def test_without_a_command_it_helps(shell: Shell) -> None:
@@ -457,6 +571,56 @@ class TestOutput:
 
         assert (done.stdout, done.stderr) == ("[\n", "")
 
+    @pytest.mark.parametrize(
+        "command",
+        [
+            *("report", "report --format csv", "calls -n 2000 --format json", "config"),
+            *("doctor", "merge", "--help", "--version"),
+        ],
+    )
+    def test_a_full_disk_is_one_line(self, home: Path, command: str) -> None:
+        record(home, *(made(number) for number in range(1, 2001)))
+
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "costspan", *command.split()],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+            )
+
+        assert done.stderr == "costspan: the output cannot be written: No space left on device\n"
+        assert done.returncode == 2
+
+    def test_both_outputs_full(self, home: Path) -> None:
+        command = f"{sys.executable} -m costspan report >/dev/full 2>&1"
+
+        assert subprocess.run(command, shell=True, timeout=60).returncode == 2
+
+    def test_a_closed_output(self, home: Path) -> None:
+        record(home, made(1))
+        command = f"{sys.executable} -m costspan report >&-"
+        done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, timeout=60)
+
+        assert (done.returncode, done.stderr) == (0, b"")
+
+    @pytest.mark.parametrize(
+        ("work", "said"),
+        [
+            ("open('/no/such/file')", "/no/such/file: No such file or directory"),
+            ("raise OSError('no words')", "no words"),
+        ],
+    )
+    def test_other_errors_of_the_system_are_one_line(self, work: str, said: str) -> None:
+        code = (
+            "from costspan.cli import main\nfrom costspan.cli_commands import cli\n"
+            f"@cli.command()\ndef broken():\n    {work}\nmain(['broken'])\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+        assert (done.returncode, done.stderr) == (2, f"costspan: {said}\n")
+
     def test_an_ascii_terminal(self, home: Path) -> None:
         record(home, made(1))
 
@@ -473,10 +637,70 @@ class TestOutput:
         assert max(map(len, shown.splitlines())) <= 60
 
 
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+from costspan.cli import main
+
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name == interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+
+interrupted, sys.argv[1:] = sys.argv[1], sys.argv[2:]
+sys.meta_path.insert(0, Interrupter())
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("costspan.cli_commands", "--version"),
+        ("click", "--version"),
+        ("costspan.reports.period", "report"),
+        ("costspan.middleware.config", "merge"),
+        ("duckdb", "report"),  # in the midst of its native import an exception aborts
+        ("_duckdb", "doctor"),
+        ("_duckdb", "merge"),
+    ],
+)
+def test_ctrl_c_during_imports_is_silent(home: Path, module: str, command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT, module, command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_ctrl_c_is_the_callers_again(shell: Shell) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    shell("--version")
+
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_lets_the_demo_tidy() -> None:
+    code = (
+        "import os, signal\nfrom costspan.cli import leave\n"
+        "from costspan.cli_interrupt import cleaning_up\nsignal.signal(signal.SIGINT, leave)\n"
+        "try:\n    with cleaning_up():\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n    print('tidied', flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "tidied\n", "")
+
+
 LONG_QUERY = """
 import sys
 import duckdb
-from costspan.cli import cli, main
+from costspan.cli import main
+from costspan.cli_commands import cli
 from costspan.cli_interrupt import CtrlC
 
 @cli.command()

@@ -36,8 +36,8 @@ def test_keeps_finished_calls_in_order() -> None:
     first, second = call("0.1"), call(None)
     exporter.start(OPEN)
     assert (exporter.calls, exporter.last) == ((), None)
-    exporter.finish(OPEN, first)
-    exporter.finish(OPEN, second)
+    exporter.finish(first)
+    exporter.finish(second)
     assert exporter.calls == (first, second)
     assert exporter.last is second
     assert exporter.flush(0.0) is True
@@ -55,19 +55,19 @@ def test_keeps_finished_calls_in_order() -> None:
 def test_total(totals: list[str | None], expected: Decimal | None) -> None:
     exporter = InMemoryExporter()
     for total in totals:
-        exporter.finish(OPEN, call(total))
+        exporter.finish(call(total))
     assert exporter.total_usd == expected
 
 
 def test_clear_and_close() -> None:
     exporter = InMemoryExporter()
-    exporter.finish(OPEN, call("1"))
+    exporter.finish(call("1"))
     kept = exporter.calls
     exporter.clear()
     assert (exporter.calls, exporter.last, len(kept)) == ((), None, 1)
-    exporter.finish(OPEN, call("1"))
+    exporter.finish(call("1"))
     exporter.close()
-    exporter.finish(OPEN, call("1"))
+    exporter.finish(call("1"))
     assert len(exporter.calls) == 1
 
 
@@ -77,7 +77,7 @@ def test_threads_lose_nothing() -> None:
 
     def many() -> None:
         for _ in range(500):
-            exporter.finish(OPEN, record)
+            exporter.finish(record)
 
     threads = [Thread(target=many) for _ in range(8)]
     for thread in threads:

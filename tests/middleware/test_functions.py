@@ -449,7 +449,7 @@ def test_an_alias_prices_a_model_as_another(memory: InMemoryExporter) -> None:
 
 def test_a_failing_exporter_never_reaches_the_user(memory: InMemoryExporter) -> None:
     class Broken(InMemoryExporter):
-        def finish(self, call: Any, record: Any) -> None:
+        def finish(self, record: Any) -> None:
             raise OSError("disk full")
 
     meter = Meter(exporters=[Broken(), memory])

@@ -40,10 +40,10 @@ class LockingExporter(InMemoryExporter):
         super().__init__()
         self.lock = threading.Lock()
 
-    def finish(self, call: Any, record: Any) -> None:
+    def finish(self, record: Any) -> None:
         with self.lock:
             _ = [[object()] for _ in range(50)]  # room for the collector to strike
-            super().finish(call, record)
+            super().finish(record)
 
 
 def test_cyclic_abandoned_streams_under_an_aggressive_collector() -> None:
@@ -150,7 +150,7 @@ from costspan.middleware.meter import Meter
 from costspan.middleware.wrap import wrap
 
 class Printing(InMemoryExporter):
-    def finish(self, call, record):
+    def finish(self, record):
         sys.stdout.write(f"{record.status} {record.ended_by}\\n")
 
 def stream():

@@ -127,6 +127,20 @@ def test_csv_runs_nothing_in_a_spreadsheet(ledger: Ledger, name: str, cell: str)
     assert (row["calls"], row["cost_usd"], row["input_tokens"]) == ("1", "0.5", "")
 
 
+def test_an_empty_tag_is_not_no_tag(ledger: Ledger) -> None:
+    ledger.call(tags={"team": ""}, cost_usd=Decimal(2))
+    ledger.call(tags={"team": 'a "b", c'}, cost_usd=Decimal(1))
+    ledger.call()
+
+    records = spend_records(spend(ledger, "tag:team"))
+
+    assert [row["tag"] for row in json.loads(to_json(records))] == ["", 'a "b", c', None]
+    text = to_csv(records)
+    lines = text.splitlines()[1:]
+    assert [line.split(",1,0,")[0] for line in lines] == ['""', '"a ""b"", c"', ""]
+    assert [row["tag"] for row in csv.DictReader(io.StringIO(text))] == ["", 'a "b", c', ""]
+
+
 def test_calls(ledger: Ledger) -> None:
     ledger.call(
         "2026-11-01 12:00:00.25",

@@ -20,6 +20,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("7d", datetime(2026, 11, 1, 12, 0, tzinfo=UTC)),
         ("24h", datetime(2026, 11, 7, 12, 0, tzinfo=UTC)),
         ("30m", datetime(2026, 11, 8, 11, 30, tzinfo=UTC)),
+        ("1w", datetime(2026, 11, 1, 12, 0, tzinfo=UTC)),
         (" 0m ", NOW),
         ("2026-11-01", datetime(2026, 11, 1, tzinfo=UTC)),
         ("2026-11-01T08:30", datetime(2026, 11, 1, 8, 30, tzinfo=UTC)),
@@ -53,7 +54,14 @@ def test_what_is_not_understood_is_named_with_what_is_allowed(text: str) -> None
 
 
 def test_a_period_must_hold_time() -> None:
-    with pytest.raises(ReportError, match="'2026-11-02' is not before until '2026-11-02'"):
+    with pytest.raises(ReportError) as caught:
+        parse_period("1h", "2h", now=NOW, zone=UTC)
+
+    assert str(caught.value) == (
+        "the period is empty: since '1h' is 2026-11-08 11:00:00 UTC and until '2h' is "
+        "2026-11-08 10:00:00 UTC: give a since that is earlier"
+    )
+    with pytest.raises(ReportError, match="the period is empty"):
         parse_period("2026-11-02", "2026-11-02", now=NOW, zone=UTC)
 
 

@@ -59,12 +59,13 @@ Spend by model, 2026-11-01 00:00 to 2026-12-01 00:00 UTC
 model         calls  errors      input     cached  output      cost  share          unpriced
 ────────────────────────────────────────────────────────────────────────────────────────────
 gpt-x-mini    1,000       0  1,234,000  1,000,000  50,000   $3.0000   75% ███████▌         0
-claude-x          2       1      9,000          -     100   $1.0000   25% ██▌            1 !
+claude-x          2       1      9,000          -     100   $1.0000   25% ██▌              0
 our-finetune      1       0         10          -       3  unpriced  -                   1 !
 ────────────────────────────────────────────────────────────────────────────────────────────
-total         1,003       1  1,243,010  1,000,000  50,103   $4.0000                      2 !
+total         1,003       1  1,243,010  1,000,000  50,103   $4.0000                      1 !
 
-! 2 calls unpriced, of which 1 failed: cost unknown, not in the total.
+! 1 call unpriced: cost unknown, not in the total.
+! No price is known for our-finetune: add aliases to costspan.toml, see docs/configuration.md.
 ~ 1 call without usage from the provider: tokens counted.
 """
 
@@ -72,20 +73,20 @@ AT_80 = """\
 model         calls  errors  input  output      cost  share      unpriced
 ─────────────────────────────────────────────────────────────────────────
 gpt-x-mini    1,000       0  1.23M   50.0k   $3.0000   75% ███▊         0
-claude-x          2       1  9,000     100   $1.0000   25% █▎         1 !
+claude-x          2       1  9,000     100   $1.0000   25% █▎           0
 our-finetune      1       0     10       3  unpriced  -               1 !
 ─────────────────────────────────────────────────────────────────────────
-total         1,003       1  1.24M   50.1k   $4.0000                  2 !
+total         1,003       1  1.24M   50.1k   $4.0000                  1 !
 """
 
 AT_60 = """\
 model         calls  output      cost  share      unpriced
 ──────────────────────────────────────────────────────────
 gpt-x-mini    1,000   50.0k   $3.0000   75% ███▊         0
-claude-x          2     100   $1.0000   25% █▎         1 !
+claude-x          2     100   $1.0000   25% █▎           0
 our-finetune      1       3  unpriced  -               1 !
 ──────────────────────────────────────────────────────────
-total         1,003   50.1k   $4.0000                  2 !
+total         1,003   50.1k   $4.0000                  1 !
 """
 
 
@@ -93,7 +94,28 @@ def test_the_whole_table(spent: Ledger) -> None:
     assert spend_table(spend(spent, period=NOVEMBER), Screen(120)) == WIDE
 
 
-@pytest.mark.parametrize(("width", "table"), [(80, AT_80), (60, AT_60)])
+AT_30 = """\
+model           cost  unpriced
+──────────────────────────────
+gpt-x-mini   $3.0000         0
+claude-x     $1.0000         0
+our-fine..  unpriced       1 !
+──────────────────────────────
+total        $4.0000       1 !
+"""
+
+AT_20 = """\
+model           cost
+────────────────────
+gpt-x-mini   $3.0000
+claude-x     $1.0000
+our-fine..  unpriced
+────────────────────
+total        $4.0000
+"""
+
+
+@pytest.mark.parametrize(("width", "table"), [(80, AT_80), (60, AT_60), (30, AT_30), (20, AT_20)])
 def test_narrow_screens(spent: Ledger, width: int, table: str) -> None:
     shown = spend_table(spend(spent, period=NOVEMBER), Screen(width))
 
@@ -113,6 +135,71 @@ def test_unpriced_calls_catch_the_eye(spent: Ledger) -> None:
 
     assert shown.count("\x1b[1;33munpriced") == 1
     assert shown.count("1 !\x1b[0m") == 2
+
+
+def test_refused_calls_do_not(ledger: Ledger) -> None:
+    """The provider billed nothing, so there is no cost that could be missing."""
+    ledger.call(status="error", http_status=429, cost_status="unpriced", usage_source=None)
+
+    shown = spend_table(spend(ledger), Screen(120, color=True))
+    listed = calls_table(newest_calls(ledger), Screen(120, color=True))
+
+    assert "\x1b[1;33m" not in shown
+    assert "!" not in shown
+    assert shown.splitlines()[4].split()[6] == "-"
+    assert "unpriced" not in listed
+
+
+def test_blank_names_are_shown_as_none(ledger: Ledger) -> None:
+    ledger.call(model="", estimate_input_tokens=1, input_tokens=1)
+    ledger.call(model=" ")
+    ledger.call(model=None)
+
+    for table in (
+        spend_table(spend(ledger), Screen(120)).splitlines()[4:7],
+        calls_table(newest_calls(ledger), Screen(120)).splitlines()[2:],
+        estimates_table(estimate_errors(ledger), ALL_TIME, Screen(120)).splitlines()[4:5],
+    ):
+        assert all("(none)" in line for line in table)
+
+
+def test_an_empty_tag_is_not_no_tag(ledger: Ledger) -> None:
+    ledger.call(tags={"team": ""}, cost_usd=Decimal(2))
+    ledger.call(cost_usd=Decimal(1))
+
+    shown = spend_table(spend(ledger, "tag:team"), Screen(80)).splitlines()
+
+    assert [line.split()[0] for line in shown[4:6]] == ['""', "(none)"]
+
+
+def test_models_without_a_price_are_named_with_the_cure(ledger: Ledger) -> None:
+    for number, model in enumerate(("d", "c", "b", "a")):
+        facts = {"model": f"{model}-2026", "model_requested": model}
+        ledger.call(NOON, 4 - number, **facts, cost_status="unpriced", input_tokens=5)
+    ledger.call(NOON, 9, model="too-large", cost_status="unpriced", usage_flags="x,cost_overflow")
+    ledger.call(NOON, 9, model="no-usage", cost_status="unpriced", usage_source=None)
+    ledger.call(NOON, 9, model="", cost_status="unpriced")
+
+    for by in ("model", "day"):
+        shown = spend_table(spend(ledger, by), Screen(200)).splitlines()
+        assert shown[-1] == (
+            "! No price is known for d, c, b: "
+            "add aliases to costspan.toml, see docs/configuration.md."
+        )
+
+
+@pytest.mark.parametrize("width", [10, 20, 30, 40])
+def test_no_table_is_wider_than_the_screen(spent: Ledger, width: int) -> None:
+    spent.call(estimate_input_tokens=9, input_tokens=10, model="gpt-x-mini-2026-11-01")
+    screen = Screen(width)
+
+    for shown in (
+        spend_table(spend(spent), screen),
+        spend_table(spend(spent, "cost_status"), screen),
+        calls_table(newest_calls(spent), screen),
+        estimates_table(estimate_errors(spent), ALL_TIME, screen),
+    ):
+        assert max(map(len, shown.splitlines())) <= width
 
 
 def test_calls_without_the_tag(ledger: Ledger) -> None:
@@ -193,7 +280,7 @@ def test_the_newest_calls(two_calls: Ledger) -> None:
     assert heading == f"{left}  tags                  id"
     assert set(rule) == {"─"}
     left = (
-        "2026-11-01 12:00:07  claude-x    error 429              -              -   unpriced  10.0"
+        "2026-11-01 12:00:07  claude-x    error 429              -              -          -  10.0"
     )
     assert rows[0] == f"{left}                        {ids[0]}"
     left = (

@@ -16,6 +16,7 @@ from costspan.reports.spend import SpendReport, SpendRow, spend
 if TYPE_CHECKING:
     from tests.reports.conftest import Ledger
 
+NOON = "2026-11-01 12:00:00"
 NANO = Decimal("0.000000000001")
 
 
@@ -107,6 +108,68 @@ def test_every_column(ledger: Ledger) -> None:
             estimated_calls=2,
         ),
     )
+
+
+class TestRefusedCalls:
+    """What the provider turned down it does not bill: such calls are not unpriced."""
+
+    @pytest.mark.parametrize(
+        ("facts", "unpriced", "errors"),
+        [
+            ({"http_status": 400}, 0, 0),
+            ({"http_status": 429}, 0, 0),
+            ({"http_status": 499}, 0, 0),
+            ({"http_status": 399}, 1, 1),
+            ({"http_status": 500}, 1, 1),
+            ({"http_status": None, "error_type": "openai.APITimeoutError"}, 1, 1),
+            ({"http_status": 429, "usage_source": "partial"}, 1, 1),
+            ({"http_status": 429, "status": "interrupted"}, 1, 0),
+        ],
+    )
+    def test_only_4xx_without_usage(
+        self, ledger: Ledger, facts: dict[str, object], unpriced: int, errors: int
+    ) -> None:
+        ledger.call(**{"status": "error", "cost_status": "unpriced", "usage_source": None, **facts})
+
+        for by in ("model", "day"):
+            report = spend(ledger, by)
+            for row in (*report.rows, report.total):
+                assert (row.calls, row.cost_usd) == (1, None)
+                assert (row.unpriced_calls, row.unpriced_errors) == (unpriced, errors)
+
+    def test_a_refused_attempt_before_one_that_answered(self, ledger: Ledger) -> None:
+        refused = {"model": "a", "error_type": "x", "http_status": 429, "usage_source": None}
+        ledger.many({**refused, "cost_status": "unpriced"}, {"model": "b", "cost_usd": "0.4"})
+
+        report = spend(ledger)
+
+        assert {row.key: row.unpriced_calls for row in report.rows} == {"a": 0, "b": 0}
+        assert report.total.unpriced_calls == 0
+
+    @pytest.mark.parametrize(("first", "unpriced"), [(404, 0), (500, 1), (None, 1)])
+    def test_a_call_of_several_is_refused_if_all_were(
+        self, ledger: Ledger, first: int | None, unpriced: int
+    ) -> None:
+        failed = {"error_type": "x", "usage_source": None, "cost_status": "unpriced"}
+        ledger.many(
+            {**failed, "http_status": first, "status": "error"},
+            {**failed, "http_status": 429, "status": "error"},
+        )
+
+        for by in ("model", "session"):
+            report = spend(ledger, by)
+            assert [row.unpriced_calls for row in (*report.rows, report.total)] == [unpriced] * 2
+
+
+def test_unpriced_models_by_the_name_they_were_called_by(ledger: Ledger) -> None:
+    unknown = {"cost_status": "unpriced", "input_tokens": 5}
+    ledger.call(NOON, 2, model="m-2026", model_requested="m", **unknown)
+    ledger.call(model="known", cost_usd=Decimal(1))
+    ledger.many({"model": "a", "cost_usd": "1"}, {"model": "part", **unknown})
+    december = Period(since=datetime(2026, 12, 1, tzinfo=UTC))
+
+    assert spend(ledger).unpriced_models == ("m", "part")
+    assert spend(ledger, period=december).unpriced_models == ()
 
 
 class TestCallsOfSeveralRequests:

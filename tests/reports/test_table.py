@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from costspan.reports.screen import Screen
-from costspan.reports.table import Column, draw_line, render_table
+from costspan.reports.table import LAST_RESORT, Column, draw_line, render_table
 
 COLUMNS = [
     Column("model", ["gpt-4o", "a-very-long-model-name", "total"], "left", cut=True),
@@ -72,6 +72,20 @@ def test_narrower_and_narrower(width: int, expected: str) -> None:
     assert shown == expected
 
 
+def test_columns_of_the_last_resort_go_when_names_are_cut_already() -> None:
+    columns = [
+        Column("model", ["a-very-long-model-name"], "left", cut=True),
+        Column("calls", ["1"], drop=LAST_RESORT),
+        Column("cost", ["$1.20"]),
+    ]
+
+    shown = {width: render_table(columns, Screen(width)).splitlines() for width in (22, 21, 9)}
+
+    assert shown[22][2] == "a-very..      1  $1.20"
+    assert shown[21][2] == "a-very-long-..  $1.20"
+    assert shown[9][2] == "..  $1.20"
+
+
 def test_in_ascii() -> None:
     columns = [Column("model", ["日本"], "left"), Column("calls", ["1"])]
 
@@ -100,7 +114,7 @@ def test_names_from_outside_neither_steer_nor_style_nor_flood() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.text(), st.text(max_size=8)), min_size=1, max_size=4), st.integers(30, 90)
+    st.lists(st.tuples(st.text(), st.text(max_size=8)), min_size=1, max_size=4), st.integers(4, 90)
 )
 def test_no_line_is_wider_than_the_screen(cells: list[tuple[str, str]], width: int) -> None:
     columns = [

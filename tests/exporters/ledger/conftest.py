@@ -33,6 +33,15 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home", named=True, fallback=False, reason="named by the test")
 
 
+@pytest.fixture(autouse=True)
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's temporary directory, of this test alone: what is lost is noted there too."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return folder
+
+
 @pytest.fixture
 def make_call() -> Callable[..., Call]:
     """Builds a finished call: ``make_call(writer, number, **changes)``."""
@@ -96,8 +105,13 @@ def answer(program: Program) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def answer_for() -> Callable[[Home], Any]:
-    """Runs ``read_as_nobody`` on a home and returns what it prints."""
+def answer_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[Home], Any]:
+    """Runs ``read_as_nobody`` on a home and returns what it prints.
+
+    Nobody may not enter the folders of the tests, so the temporary directory is everybody's here.
+    """
+    monkeypatch.delenv("TMPDIR")
+    monkeypatch.setattr("tempfile.tempdir", None)
 
     def run(home: Home) -> Any:
         words = [sys.executable, str(PROGRAM), "read_as_nobody", str(home)]

@@ -189,10 +189,10 @@ def export_from_child(home: str) -> None:
 
     folder = Home(Path(home), named=True, fallback=False, reason="named by the test")
     exporter: Any = LedgerExporter(folder)
-    exporter.finish(None, make_call(0, 0))
+    exporter.finish(make_call(0, 0))
     child = os.fork()
     if child == 0:
-        exporter.finish(None, make_call(1, 0))
+        exporter.finish(make_call(1, 0))
         os._exit(0)
     os.waitpid(child, 0)
     print(json.dumps([os.getpid(), child]))

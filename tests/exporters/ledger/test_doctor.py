@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,11 +51,11 @@ def test_a_healthy_ledger(home: Home, make_call: MakeCall, open_writer: OpenWrit
     writer.put(line)
 
     assert levels(home) == {"ok"}
-    assert found(home, "schema").what.startswith("The database holds 1 calls in ")
+    assert found(home, "schema").what.startswith("The database holds 1 call in ")
     assert "schema version 1" in found(home, "schema").what
     spool = found(home, "spool").what
-    assert "1 segments, 1 of them of running processes" in spool
-    assert f"{len(line)} bytes wait" in spool
+    assert "has 1 segment, 1 of running processes" in spool
+    assert f"to be merged: {len(line)} bytes." in spool
     assert "free" in found(home, "file system").what
 
 
@@ -86,6 +88,27 @@ def test_losses_of_another_process(home: Home, answer: Any) -> None:
     assert finding.level == "error"
     assert "FileExistsError(EEXIST)" in finding.what
     assert str(home.path / "health") in finding.cure
+    assert not any("No process" in one.what for one in diagnose(home))
+
+
+def test_losses_that_could_not_be_noted_in_the_folder(
+    home: Home, answer: Any, temporary: Path
+) -> None:
+    """The home is a file: the note lies in a private folder of this user."""
+    home.path.write_text("a file where the folder should be")
+    assert answer("lose", 1) == {"lost": 1}
+
+    finding = found(home, "lost 1 record ")
+
+    private = temporary / f"costspan-{os.getuid()}"
+    (note,) = private.glob("health-*/*.json")
+    assert finding.level == "error"
+    assert "the folder could not be used (HomeError)" in finding.what
+    assert finding.cure.endswith(f"then remove {note}.")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (private, note.parent)] == [0o700] * 2
+    assert {one.level for one in diagnose(home)} == {"error"}  # nor is it said that all is well
+    note.unlink()
+    assert {one.level for one in diagnose(home)} == {"error"}
 
 
 def test_damaged_records(home: Home, make_call: MakeCall, open_writer: OpenWriter) -> None:
@@ -94,10 +117,10 @@ def test_damaged_records(home: Home, make_call: MakeCall, open_writer: OpenWrite
     writer.put(encode(make_call(0, 0)))
     merge(home)
 
-    finding = found(home, "set aside")
+    finding = found(home, "Set aside")
 
     assert finding.level == "error"
-    assert finding.what.startswith("1 damaged records")
+    assert finding.what.endswith("quarantine: 1 damaged record.")
 
 
 def test_segments_of_a_newer_costspan(
@@ -109,7 +132,10 @@ def test_segments_of_a_newer_costspan(
 
     finding = found(home, "newer")
 
-    assert (finding.level, finding.what[:10]) == ("warning", "1 segments")
+    assert (finding.level, finding.what) == (
+        "warning",
+        "Left alone: 1 segment of a newer costspan.",
+    )
     assert "Upgrade" in finding.cure
 
 

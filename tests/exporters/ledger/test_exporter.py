@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -37,7 +38,7 @@ def test_a_finished_call_is_in_the_ledger(
     home: Home, exporter: LedgerExporter, make_call: Callable[..., Call]
 ) -> None:
     exporter.start(OPEN_CALL)
-    exporter.finish(OPEN_CALL, make_call(0, 0))
+    exporter.finish(make_call(0, 0))
 
     assert exporter.flush(5)
     with open_ledger(home) as reader:
@@ -57,7 +58,7 @@ def test_health(home: Home, exporter: LedgerExporter, make_call: Callable[..., C
     before = exporter.health()
     assert (before.lost, before.last_error, before.pending_bytes) == (0, None, 0)
 
-    exporter.finish(OPEN_CALL, make_call(0, 0))
+    exporter.finish(make_call(0, 0))
 
     after = exporter.health()
     assert (after.lost, after.last_error, after.mode, after.home) == (0, None, "mmap", home)
@@ -69,19 +70,35 @@ def test_health_of_a_home_that_cannot_be_written(
 ) -> None:
     home.path.write_text("a file where the folder should be")
 
-    exporter.finish(OPEN_CALL, make_call(0, 0))
+    exporter.finish(make_call(0, 0))
 
     health = exporter.health()
     assert (health.lost, health.last_error, health.pending_bytes) == (1, "HomeError", 0)
 
 
+def test_flush_says_whether_all_was_kept(
+    home: Home, exporter: LedgerExporter, make_call: Callable[..., Call]
+) -> None:
+    home.path.write_text("a file where the folder should be")
+    exporter.finish(make_call(0, 0))
+    exporter.finish(make_call(0, 1))  # refused without a look at the disk
+
+    assert not exporter.flush(5)
+    assert exporter.flush(5)  # nothing more since then
+    home.path.unlink()
+    time.sleep(1.05)
+    exporter.finish(make_call(0, 2))
+    assert exporter.flush(5)
+    assert exporter.health().lost == 2
+
+
 def test_records_after_close_are_ignored(
     home: Home, exporter: LedgerExporter, make_call: Callable[..., Call]
 ) -> None:
-    exporter.finish(OPEN_CALL, make_call(0, 0))
+    exporter.finish(make_call(0, 0))
     exporter.close()
 
-    exporter.finish(OPEN_CALL, make_call(0, 1))
+    exporter.finish(make_call(0, 1))
 
     assert exporter.health().lost == 0
     with open_ledger(home) as reader:
@@ -94,9 +111,9 @@ def test_a_fallback_is_said_once(
     reason = "temporary, because the default /x cannot be written"
     fallback = Home(tmp_path / "costspan-0", named=False, fallback=True, reason=reason)
     exporter = LedgerExporter(fallback)
-    exporter.finish(OPEN_CALL, make_call(0, 0))
+    exporter.finish(make_call(0, 0))
     exporter.flush(1)
-    exporter.finish(OPEN_CALL, make_call(0, 1))
+    exporter.finish(make_call(0, 1))
     exporter.close()
 
     (record,) = caplog.records
@@ -111,7 +128,7 @@ def test_the_default_home_is_used(
 ) -> None:
     monkeypatch.setenv("COSTSPAN_HOME", str(tmp_path / "named"))
     exporter = LedgerExporter()
-    exporter.finish(OPEN_CALL, make_call(0, 0))
+    exporter.finish(make_call(0, 0))
     exporter.close()
 
     with open_ledger(tmp_path / "named") as reader:

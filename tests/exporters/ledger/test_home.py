@@ -38,6 +38,15 @@ def test_an_argument_goes_before_the_variable(
     assert resolve_home(None) == Home(Path("/elsewhere"), True, False, "named by COSTSPAN_HOME")
 
 
+def test_who_named_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COSTSPAN_HOME", "/elsewhere")
+
+    assert resolve_home(tmp_path).reason == "named by the configuration"
+    assert resolve_home(tmp_path, by="costspan.toml").reason == "named by costspan.toml"
+    # What a configuration hands on that has read the variable.
+    assert resolve_home("/elsewhere", by="x").reason == "named by COSTSPAN_HOME"
+
+
 def test_a_relative_name_is_fixed_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 

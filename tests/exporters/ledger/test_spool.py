@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from costspan.exporters.home import Home
-from costspan.exporters.ledger.health import read_losses
 from costspan.exporters.ledger.layout import parse_segment_name, segment_paths
+from costspan.exporters.ledger.notes import read_notes
 from costspan.exporters.ledger.scan import measure
 from costspan.exporters.ledger.segment import Segment
 from costspan.exporters.ledger.spool import Writer
@@ -170,8 +170,8 @@ def test_a_writer_recovers_by_itself(home: Home, open_writer: OpenWriter) -> Non
     assert writer.put(LINE)
 
     assert writer.lost == 2
-    wait_for(lambda: bool(read_losses(home.path)))
-    (noted,) = read_losses(home.path)
+    wait_for(lambda: bool(read_notes(home.path)))
+    (noted,) = read_notes(home.path)
     assert (noted.lost, noted.last_error) == (2, "HomeError")
     assert noted.process.endswith(f".{os.getpid()}")
 
@@ -185,7 +185,7 @@ def test_losses_of_an_earlier_process_with_the_same_id_are_kept(
         writer = open_writer(home)
         assert not writer.put(LINE)
         writer.close()
-        assert [one.lost for one in read_losses(home.path)] == [expected]
+        assert [one.lost for one in read_notes(home.path)] == [expected]
 
 
 def test_a_removed_spool_is_begun_anew(home: Home, open_writer: OpenWriter) -> None:

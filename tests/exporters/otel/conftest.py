@@ -44,7 +44,6 @@ class OpenCallStub:
     trace_id: str | None = None
     span_id: str | None = None
     root_span_id: str | None = None
-    state: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ class Lab(Records):
         self.exporter.start(call)
         token = self.exporter.attach(call)
         self.exporter.detach(token)
-        self.exporter.finish(call, record)
+        self.exporter.finish(record)
         return call
 
     def span(self, record: Call) -> ReadableSpan:

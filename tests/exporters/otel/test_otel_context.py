@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def test_openlit_1460_one_span_opened_before_the_call_under_the_right_parent(lab
         call = lab.open(record)
         lab.exporter.start(call)
     # The handler is over before the stream is: the parent is still the one of the start.
-    lab.exporter.finish(call, record)
+    lab.exporter.finish(record)
     _, span = lab.spans()
     assert span.parent is not None
     assert span.parent.span_id == handler.get_span_context().span_id
@@ -63,7 +64,7 @@ def test_what_the_call_opens_is_a_child(lab: Lab) -> None:
     with lab.tracer_provider.get_tracer("http").start_as_current_span("POST"):
         pass
     lab.exporter.detach(token)
-    lab.exporter.finish(call, record)
+    lab.exporter.finish(record)
     child, _ = lab.spans()
     assert child.parent is not None
     assert f"{child.parent.span_id:016x}" == call.span_id
@@ -74,7 +75,7 @@ def test_langfuse_13590_finish_may_run_in_another_thread_or_context(lab: Lab) ->
     call = lab.open(record)
     contextvars.copy_context().run(lab.exporter.start, call)
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(lab.exporter.finish, call, record).result()
+        pool.submit(lab.exporter.finish, record).result()
     (span,) = lab.spans()
     assert span.context is not None
     assert f"{span.context.span_id:016x}" == call.span_id
@@ -83,13 +84,13 @@ def test_langfuse_13590_finish_may_run_in_another_thread_or_context(lab: Lab) ->
 
 async def test_concurrent_tasks_do_not_become_each_others_parents(lab: Lab) -> None:
     async def one() -> None:
-        record = lab.call()
+        record = lab.call(call_id=uuid.uuid4())
         call = lab.open(record)
         lab.exporter.start(call)
         token = lab.exporter.attach(call)
         await asyncio.sleep(0)
         lab.exporter.detach(token)
-        lab.exporter.finish(call, record)
+        lab.exporter.finish(record)
 
     await asyncio.gather(*(one() for _ in range(5)))
     assert [span.parent for span in lab.spans()] == [None] * 5
@@ -99,8 +100,8 @@ def test_second_finish_ends_nothing_twice(lab: Lab) -> None:
     record = lab.call()
     call = lab.open(record)
     lab.exporter.start(call)
-    lab.exporter.finish(call, record)
-    assert call.state == {}
+    lab.exporter.finish(record)
+    lab.exporter.finish(record)
     assert len(lab.spans()) == 1
 
 

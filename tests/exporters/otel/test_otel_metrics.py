@@ -361,7 +361,7 @@ def test_metrics_without_tracing(lab: Lab) -> None:
     call = lab.open(record)
     exporter.start(call)
     exporter.detach(exporter.attach(call))
-    exporter.finish(call, record)
+    exporter.finish(record)
     (point,) = lab.points(f"{USAGE}.input_tokens")
     assert point.value == 100
     assert (call.trace_id, call.span_id, call.root_span_id) == (None, None, None)
@@ -372,6 +372,6 @@ def test_tracing_without_metrics(lab: Lab) -> None:
     record = lab.call()
     call = lab.open(record)
     exporter.start(call)
-    exporter.finish(call, record)
+    exporter.finish(record)
     assert len(lab.spans()) == 1
     assert lab.instruments() == {}

@@ -40,7 +40,7 @@ def test_spans_and_metrics_arrive_at_a_collector(frame_server: FrameServer, lab:
     record = lab.call()
     call = lab.open(record)
     exporter.start(call)
-    exporter.finish(call, record)
+    exporter.finish(record)
     assert exporter.flush(10.0) is True
     bodies = {request.path: request.body for request in frame_server.requests}
     tracers.shutdown()

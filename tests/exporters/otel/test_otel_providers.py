@@ -31,12 +31,12 @@ request = ProviderRequest("openai", "chat", "gpt-4o", "gpt-4o", AT, AT,
 record = Call(uuid.uuid4(), "chat", (request,), AT, AT, 1_500_000, "ok", "value")
 
 def run(exporter):
-    call = SimpleNamespace(operation="chat", provider="openai", api="chat", model="gpt-4o",
-                           endpoint=None, port=None, started_at=AT, state={},
+    call = SimpleNamespace(call_id=record.call_id, operation="chat", provider="openai", api="chat", model="gpt-4o",
+                           endpoint=None, port=None, started_at=AT,
                            trace_id=None, span_id=None, root_span_id=None)
     exporter.start(call)
     exporter.detach(exporter.attach(call))
-    exporter.finish(call, record)
+    exporter.finish(record)
     return call
 """
 
@@ -60,10 +60,10 @@ def test_without_an_sdk_nothing_is_emitted_and_no_id_is_set() -> None:
 exporter = OTelExporter()
 call = run(exporter)
 assert "opentelemetry.sdk" not in sys.modules
-print(call.trace_id, call.span_id, call.root_span_id, call.state, exporter.flush(1.0))
+print(call.trace_id, call.span_id, call.root_span_id, exporter.flush(1.0))
 exporter.close()
 """)
-    assert out == "None None None {} True\n"
+    assert out == "None None None True\n"
 
 
 def test_the_api_is_imported_only_when_an_exporter_is_made() -> None:
@@ -191,7 +191,7 @@ def test_two_exporters_with_an_sdk_each_do_not_mix(make_lab: MakeLab) -> None:
     for lab in (one, two):
         lab.exporter.start(call)
     for lab in (one, two):
-        lab.exporter.finish(call, record)
+        lab.exporter.finish(record)
     assert [len(lab.spans()) for lab in (one, two)] == [1, 1]
 
 
