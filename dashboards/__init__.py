@@ -1,1 +1,1 @@
-
+"""Grafana boards and alert rules; to come."""

@@ -1,1 +1,1 @@
-
+"""Where finished calls go: the DuckDB ledger, OpenTelemetry, memory."""

@@ -118,6 +118,7 @@ def _line(
 
 
 def add_error(error: ErrorFacts, facts: Row) -> None:
+    """Add what is kept of an error to a row."""
     facts["error_type"] = error.type
     facts["error_code"] = error.code
     facts["http_status"] = error.http_status

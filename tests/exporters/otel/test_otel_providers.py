@@ -31,8 +31,8 @@ request = ProviderRequest("openai", "chat", "gpt-4o", "gpt-4o", AT, AT,
 record = Call(uuid.uuid4(), "chat", (request,), AT, AT, 1_500_000, "ok", "value")
 
 def run(exporter):
-    call = SimpleNamespace(call_id=record.call_id, operation="chat", provider="openai", api="chat", model="gpt-4o",
-                           endpoint=None, port=None, started_at=AT,
+    call = SimpleNamespace(call_id=record.call_id, operation="chat", provider="openai",
+                           api="chat", model="gpt-4o", endpoint=None, port=None, started_at=AT,
                            trace_id=None, span_id=None, root_span_id=None)
     exporter.start(call)
     exporter.detach(exporter.attach(call))
