@@ -155,9 +155,7 @@ def _compile(name: str, rows: list[dict[str, str]]) -> Profile:
     )
 
 
-def _sides(
-    api: str, outer: Iterable[tuple[int, str]]
-) -> tuple[tuple[str, tuple[int, ...]], ...]:
+def _sides(api: str, outer: Iterable[tuple[int, str]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """Name the sides that a complete usage object of a format counts.
 
     Where an answer is counted too, both sides are plain text first of all. Elsewhere the input
