@@ -24,6 +24,7 @@ from costspan.middleware.settle import settle
 from costspan.middleware.tags import check_tags, current_tags
 from costspan.pricing.catalogue import Catalogue
 from costspan.pricing.estimate import estimate_request
+from costspan.pricing.families import vocabulary_of
 from costspan.pricing.types import Estimate
 from costspan.pricing.vocabulary import load_in_background
 
@@ -70,7 +71,7 @@ class Meter:
         self._busy: set[int] = set()
         self._draining = Lock()
         self._streams: weakref.WeakSet[LiveCall] = weakref.WeakSet()
-        self._warm = False
+        self._warm: set[str] = set()
         self._drainer = Drainer(self)
         follow_process(self)
 
@@ -203,9 +204,10 @@ class Meter:
             if call.outer is not None:  # it was to be part of a call that has ended before it
                 self.guard.run("exporter start", exporter.start, call)
             self.guard.run(f"exporter {type(exporter).__name__}", exporter.finish, record)
-        if not self._warm:
-            self._warm = True
-            load_in_background("o200k_base")
+        vocabulary = vocabulary_of(call.asked.model)
+        if vocabulary not in self._warm:
+            self._warm.add(vocabulary)
+            load_in_background(vocabulary)
 
     def defer(self, call: LiveCall, ending: Ending) -> None:
         """Put off the settling of a call that ended in a finaliser. Takes no lock."""

@@ -56,6 +56,7 @@ def estimate_request(
     content = read_content(body)
     counter = counter or counter_for(family.vocabulary, wait=wait)
     api = canonical_api(api)
+    sampled = any(len(text) > counter.longest for text in content.texts)
     size = Size(
         provider,
         model,
@@ -63,8 +64,8 @@ def estimate_request(
         _prompt_tokens(family, content, counter, api),
         _answer_limit(body),
         1 if _ANSWERS.isdisjoint(body) else _whole(body, *_ANSWERS) or 1,
-        _confidence(family, content, counter),
-        counter.basis if family.factor == 1 else f"{counter.basis}*{family.factor:.2f}",
+        _confidence(family, content, counter, sampled=sampled),
+        _basis(family, counter, sampled=sampled),
         content.caches,
         () if _PRICED_KEYS.isdisjoint(body) else _priced_terms(body),
     )
@@ -165,10 +166,18 @@ def _tools(family: Family, content: Content, counter: Counter, api: str) -> floa
     return base + max(rendered, 0)
 
 
-def _confidence(family: Family, content: Content, counter: Counter) -> Confidence:
+def _basis(family: Family, counter: Counter, *, sampled: bool) -> str:
+    """Name what the count stands on: ``o200k``, ``o200k*1.10`` by a factor, ``o200k~sampled``."""
+    factor = "" if family.factor == 1 else f"*{family.factor:.2f}"
+    return f"{counter.basis}{factor}{'~sampled' if sampled else ''}"
+
+
+def _confidence(family: Family, content: Content, counter: Counter, *, sampled: bool) -> Confidence:
     """Say how far the count can be trusted."""
     if content.images or content.audios or content.files or counter.basis == "heuristic":
         return "low"
+    if sampled and family.confidence == "high":
+        return "medium"
     if (content.tools or content.tool_calls or content.schema) and family.confidence == "high":
         return "medium"
     return family.confidence

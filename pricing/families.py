@@ -97,6 +97,11 @@ def token_rules() -> TokenRules:
     return TokenRules(families=tuple(families), **data)
 
 
+def vocabulary_of(model: str) -> str:
+    """Give the name of the vocabulary that a model's tokens are counted with."""
+    return family_of(model).vocabulary
+
+
 @lru_cache(maxsize=1024)
 def family_of(model: str) -> Family:
     """Give the family of a model, by its id in any spelling."""

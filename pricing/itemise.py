@@ -53,7 +53,18 @@ def itemise(
         row, amount = rate.row, rate.amount(quantity)
         total = EXACT.add(total, amount)
         lines.append(CostLine(meter, quantity, row.rate_usd, row.per, rate.factors, amount, row.id))
+    if usage.flags:
+        # What the provider did not say is unknown, not nothing.
+        missing += [meter for flag, meter in _UNTOLD if flag in usage.flags]
     return _judge(plan, version, lines, missing, total, reported)
+
+
+_UNTOLD = (
+    ("missing:input", "tokens.in.text"),
+    ("missing:input:guessed", "tokens.in.text"),
+    ("missing:output", "tokens.out.text"),
+)
+"""Flags of `read_usage` for a side that a usage object leaves out, and its meter."""
 
 
 def own_key(plan: Plan, version: str, served: Served, factors: Sequence[Multiplier]) -> Cost:

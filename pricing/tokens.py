@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 LONGEST_WHITESPACE_RUN = 100_000
 """tiktoken panics on a run of 1,000,000 blanks (0.14); longer runs are counted in pieces."""
 
+LONGEST_QUICK = 65_536
+"""Characters of a text that is counted whole in a user's call; of a longer one samples are counted
+and scaled (a text of 5 MB took 0.2 to 2.1 s whole, 2 to 13 ms by samples; median error 4.6 %, p95
+10 %, measured 2026-11)."""
+
+LONGEST_PATIENT = 1_000_000
+"""The same where the caller waits for the estimate."""
+
+_SAMPLES = 8
 _LONG_RUN = re.compile(rf"\s{{{LONGEST_WHITESPACE_RUN}}}(?=\s)")
 _MOST_REMEMBERED = 8192
 
@@ -23,9 +32,11 @@ class Counter(Protocol):
 
     Attributes:
         basis: What the count stands on (``o200k``, ``heuristic``).
+        longest: Characters of a text that it counts whole; of a longer one it counts samples.
     """
 
     basis: str
+    longest: int
 
     def count(self, text: str) -> int:
         """Give the number of tokens."""
@@ -39,10 +50,12 @@ class TiktokenCounter:
     Args:
         encoding: The encoding.
         basis: Its name in an `Estimate`.
+        longest: Characters of a text that is counted whole; of a longer one samples are.
     """
 
-    def __init__(self, encoding: Encoding, basis: str) -> None:
+    def __init__(self, encoding: Encoding, basis: str, longest: int = LONGEST_PATIENT) -> None:
         self.basis = basis
+        self.longest = longest
         self._encode = encoding.encode_ordinary
         self._memo: dict[tuple[int, int], int] = {}
 
@@ -52,7 +65,11 @@ class TiktokenCounter:
         known = self._memo.get(key)
         if known is not None:
             return known
-        if len(text) > LONGEST_WHITESPACE_RUN:
+        if len(text) > self.longest:
+            pieces = _samples(text)
+            share = len(text) / sum(map(len, pieces))
+            number = math.ceil(sum(len(self._encode(piece)) for piece in pieces) * share)
+        elif len(text) > LONGEST_WHITESPACE_RUN:
             number = sum(len(self._encode(piece)) for piece in _pieces(text))
         else:
             number = len(self._encode(text))
@@ -60,6 +77,13 @@ class TiktokenCounter:
             self._memo.clear()
         self._memo[key] = number
         return number
+
+
+def _samples(text: str) -> list[str]:
+    """Evenly spread pieces of a long text."""
+    size = LONGEST_QUICK // _SAMPLES
+    step = (len(text) - size) / (_SAMPLES - 1)
+    return [text[round(n * step) : round(n * step) + size] for n in range(_SAMPLES)]
 
 
 def _pieces(text: str) -> list[str]:
@@ -76,9 +100,13 @@ class HeuristicCounter:
     """
 
     basis = "heuristic"
+    longest = LONGEST_QUICK
 
     def count(self, text: str) -> int:
         """Give a rough number of tokens; at least 1 for a text that is not empty."""
+        if len(text) > self.longest:
+            sample = "".join(_samples(text))
+            return math.ceil(self.count(sample) * len(text) / len(sample))
         if text.isascii():
             return math.ceil(len(text) / _ASCII)
         tokens = 0.0
@@ -103,7 +131,7 @@ _SCRIPTS = (
 )
 
 HEURISTIC = HeuristicCounter()
-_counters: dict[str, TiktokenCounter] = {}
+_counters: dict[tuple[str, bool], TiktokenCounter] = {}
 _SHORT_NAMES = {"o200k_base": "o200k", "cl100k_base": "cl100k"}
 
 
@@ -112,10 +140,10 @@ def counter_for(name: str, *, wait: bool) -> Counter:
 
     Args:
         name: ``o200k_base`` or ``cl100k_base``.
-        wait: Load the vocabulary now if it is not loaded (a quarter of a second). Otherwise
-            start loading it in the background and give the heuristic meanwhile.
+        wait: Load the vocabulary now if it is not loaded (a quarter of a second), and count texts
+            of up to 1 MB whole. Otherwise the heuristic stands in for it.
     """
-    known = _counters.get(name)
+    known = _counters.get((name, wait))
     if known is not None:
         return known
     if wait:
@@ -126,6 +154,7 @@ def counter_for(name: str, *, wait: bool) -> Counter:
     else:
         encoding = vocabulary.loaded(name)
     if encoding is None:
-        vocabulary.load_in_background(name)
         return HEURISTIC
-    return _counters.setdefault(name, TiktokenCounter(encoding, _SHORT_NAMES[name]))
+    longest = LONGEST_PATIENT if wait else LONGEST_QUICK
+    made = TiktokenCounter(encoding, _SHORT_NAMES[name], longest)
+    return _counters.setdefault((name, wait), made)

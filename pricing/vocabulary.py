@@ -116,7 +116,8 @@ class Vocabularies:
     def _load_quietly(self, name: str) -> None:
         try:
             self.load(name)
-        except VocabularyError:
+        except (VocabularyError, RuntimeError, ImportError):
+            # The last two come from importing tiktoken while the interpreter shuts down.
             logger.debug("%s was not loaded", name)
 
 

@@ -483,13 +483,70 @@ class TestEstimate:
         assert lines[1].split()[2:] == ["tokens", "1", "to", "10"]
         # 8 tokens at $2.50 and 10 at $10 per million are $0.00012.
         assert lines[2].split()[-1] == "$0.00012000"
-        assert lines[3].startswith("basis   o200k, confidence high")
+        assert lines[3].startswith("basis   o200k, confidence of the input high")
 
-    @pytest.mark.parametrize("text", ["[1, 2]", '{"messages": "hi"}', "[" * 100_000, "nul\\0", "{"])
-    def test_other_text_is_a_prompt(self, shell: Shell, tmp_path: Path, text: str) -> None:
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("", "prompt is empty"),
+            (" \n", "prompt is empty"),
+            ("[1, 2]", "prompt is JSON but no request"),
+            ("[]", "prompt is JSON but no request"),
+            ('{"temperature": 1}', "prompt is JSON but no request"),
+            ("[" * 100_000, "nested too deeply"),
+            ("{", "prompt, line 1: begins like JSON and is none"),
+            ('{"messages": [}', "prompt, line 1: begins like JSON and is none"),
+            ('{"input": "a"}\n{"input": ', "prompt, line 2: begins like JSON and is none"),
+            ('{"input": "a"}\n{"b": 1}', "prompt, line 2 is JSON but no request"),
+        ],
+    )
+    def test_what_is_no_request_is_said(
+        self, shell: Shell, tmp_path: Path, text: str, said: str
+    ) -> None:
         (tmp_path / "prompt").write_text(text)
 
-        assert shell("estimate", "--model", "gpt-4o", "prompt").code == 0
+        done = shell("estimate", "--model", "gpt-4o", "prompt")
+
+        assert done.code == 2
+        assert said in done.err
+        assert done.err.count("\n") == 1
+
+    def test_the_tier_of_a_request_counts(self, shell: Shell, tmp_path: Path) -> None:
+        body = '{"messages": [{"role": "user", "content": "hi"}], "service_tier": "flex"}'
+        (tmp_path / "prompt").write_text(body)
+
+        out = shell("estimate", "--model", "o3", "--max-tokens", "10", "prompt").out
+
+        # o3 flex: $1 in and $4 out per million tokens; 7 tokens and 10 are $0.000047.
+        assert out.splitlines()[2].split()[-1] == "$0.00004700"
+        assert "tier flex" in out
+
+    def test_an_embedding_has_no_answer(self, shell: Shell, tmp_path: Path) -> None:
+        (tmp_path / "prompt").write_text("hello world")
+
+        out = shell("estimate", "--model", "text-embedding-3-small", "prompt").out
+
+        assert out.splitlines()[0].split()[:2] == ["input", "2"]
+        assert out.splitlines()[1].split()[:2] == ["output", "0"]
+        assert "$0.00000004" in out  # 2 x $0.02 per million
+
+    @pytest.mark.parametrize("key", ["body", "params"])
+    def test_a_batch_is_summed(self, shell: Shell, tmp_path: Path, key: str) -> None:
+        line = json.dumps(
+            {
+                "custom_id": "a",
+                key: {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 10},
+            }
+        )
+        (tmp_path / "batch.jsonl").write_text(f"{line}\n{line}\n")
+
+        lines = shell("estimate", "--model", "gpt-4o", "batch.jsonl").out.splitlines()
+
+        assert lines[0] == "2 requests"
+        assert lines[1].split()[:2] == ["input", "16"]
+        assert lines[2].split()[-1] == "20"
+        # 16 x $2.50 + 20 x $10 per million tokens.
+        assert lines[3].split()[-1] == "$0.00024000"
 
     def test_a_model_without_a_price_is_unpriced(self, shell: Shell, tmp_path: Path) -> None:
         (tmp_path / "prompt").write_text("hi")

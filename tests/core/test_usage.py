@@ -252,7 +252,7 @@ def test_numbers_in_other_clothes(value: object, count: int) -> None:
 def test_junk_is_left_out_and_named(value: object) -> None:
     usage = read({"prompt_tokens": value, "completion_tokens": 1}, "openai", "chat")
     assert usage.buckets == {"tokens.out.text": 1}
-    assert usage.flags == ("invalid:prompt_tokens",)
+    assert usage.flags == ("invalid:prompt_tokens", "missing:input")
 
 
 @pytest.mark.parametrize("details", [7, "x", [1, 2], True])

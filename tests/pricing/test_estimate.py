@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from costspan.pricing.catalogue import Catalogue
 from costspan.pricing.estimate import estimate_request
 from costspan.pricing.families import family_of
-from costspan.pricing.tokens import HEURISTIC
+from costspan.pricing.tokens import HEURISTIC, counter_for
 from costspan.pricing.types import Estimate
 
 AT = datetime(2026, 10, 1, tzinfo=UTC)
@@ -308,13 +308,14 @@ def test_a_counter_of_ones_own() -> None:
 FIRST = """
 import sys, time
 from datetime import UTC, datetime
-from costspan.pricing import Catalogue
+from costspan.pricing import Catalogue, vocabulary
 from costspan.pricing.estimate import estimate_request
 def ask():
     body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
     return estimate_request(body, provider="openai", model="gpt-4o", api="chat",
                             catalogue=Catalogue.default(), at=datetime(2026, 10, 1, tzinfo=UTC))
 assert ask().basis == "heuristic"
+vocabulary.load_in_background("o200k_base")
 deadline = time.monotonic() + 30
 while ask().basis != "o200k":
     assert time.monotonic() < deadline, "the vocabulary was never loaded"
@@ -388,3 +389,14 @@ def test_no_request_raises(body: dict[str, Any]) -> None:
     said = estimate(body)
     assert said.input_tokens.low <= said.input_tokens.likely <= said.input_tokens.high
     assert said.output_tokens.low <= said.output_tokens.high
+
+
+@pytest.mark.parametrize("text", ["word " * 1_000_000, "\n" * 5_000_000, "a" * 5_000_000])
+def test_a_huge_text_is_counted_by_samples(text: str) -> None:
+    said = estimate({"messages": [{"role": "user", "content": text}]})
+    exact = counter_for("o200k_base", wait=True)
+    one_tenth = exact.count(text[: len(text) // 10])
+
+    assert said.basis == "o200k~sampled"
+    assert said.confidence == "medium"
+    assert said.input_tokens.likely == pytest.approx(10 * one_tenth, rel=0.1)

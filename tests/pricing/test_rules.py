@@ -438,3 +438,32 @@ def test_prices_of_the_past_and_the_future_from_one_catalogue(price: Any) -> Non
     usage = {"promptTokenCount": MILLION // 10}
     totals = [price("google", "gemini-3.8-flash", usage, day).total for day in days]
     assert totals == [Decimal("0.075"), Decimal("0.15")] * 2
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd", "status", "unknown"),
+    [
+        # gpt-4o: $2.50 in, $10 out per million tokens. A total tells the side that is missing.
+        ({"prompt_tokens": None, "completion_tokens": 100, "total_tokens": 100_100},
+         "0.251", "priced", ()),
+        ({"prompt_tokens": 100, "completion_tokens": "x", "total_tokens": 300},
+         "0.00225", "priced", ()),
+        # Nothing tells it: the known side is priced, and the other is named.
+        ({"completion_tokens": 100}, "0.001", "partial", ("tokens.in.text",)),
+        ({"prompt_tokens": -5, "completion_tokens": 100}, "0.001", "partial", ("tokens.in.text",)),
+        ({"prompt_tokens": 100}, "0.00025", "partial", ("tokens.out.text",)),
+        ({"total_tokens": 100}, "0.00025", "partial", ("tokens.in.text", "tokens.out.text")),
+    ],
+)  # fmt: skip
+def test_half_told_usage_is_never_a_clean_price(
+    catalogue: Catalogue,
+    usage: dict[str, Any],
+    usd: str,
+    status: str,
+    unknown: tuple[str, ...],
+) -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    cost = catalogue.cost(provider="openai", model="gpt-4o", usage=usage, at=at, api="chat")
+
+    assert (cost.total, cost.status) == (Decimal(usd), status)
+    assert cost.unpriced_meters == unknown

@@ -146,3 +146,22 @@ def test_the_first_run_needs_no_network_and_no_cache_folder(report: str) -> None
         [sys.executable, "-c", OFFLINE], timeout=60, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_program_that_ends_while_the_vocabulary_loads_ends_quietly() -> None:
+    """A user's trial, 2026-11: a traceback of the loading thread in 4 of 30 short programs."""
+    code = """
+import sys, time
+from costspan.pricing import vocabulary
+vocabulary.load_in_background("o200k_base")
+time.sleep(float(sys.argv[1]))
+"""
+    for delay_ms in range(0, 60, 4):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(delay_ms / 1000)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
