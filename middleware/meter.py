@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import weakref
 from collections import deque
@@ -27,6 +28,8 @@ from costspan.pricing.estimate import estimate_request
 from costspan.pricing.families import vocabulary_of
 from costspan.pricing.types import Estimate
 from costspan.pricing.vocabulary import load_in_background
+
+_log = logging.getLogger("costspan")
 
 
 class Meter:
@@ -73,6 +76,7 @@ class Meter:
         self._streams: weakref.WeakSet[LiveCall] = weakref.WeakSet()
         self._warm: set[str] = set()
         self._drainer = Drainer(self)
+        self._check_aliases()
         follow_process(self)
 
     @property
@@ -81,6 +85,18 @@ class Meter:
         if self._catalogue is None:
             self._catalogue = Catalogue.default()
         return self._catalogue
+
+    def _check_aliases(self) -> None:
+        """Say which aliases lead to a model without prices: its calls would stay unpriced."""
+        at = datetime.fromtimestamp(self.clock() / 1e9, UTC)
+        for name, alias in self.aliases.items():
+            if not self.catalogue.knows(provider=alias.provider, model=alias.model, at=at):
+                _log.warning(
+                    "costspan: alias %r leads to %s, which has no price in the catalogue: "
+                    "its calls will be unpriced. Mend the alias.",
+                    name,
+                    alias,
+                )
 
     # The way of one call: begin -> (attach -> the user's own call -> detach) -> finish.
 

@@ -136,6 +136,10 @@ class Catalogue:
         """
         return self._shelf.provenance(row_id)
 
+    def knows(self, *, provider: str, model: str, at: datetime) -> bool:
+        """Say whether there are prices for a model, of whatever day."""
+        return self._plan(provider, model, None, _NOTHING_SERVED, None, at, at).book is not None
+
     def output_limit(self, *, provider: str, model: str, at: datetime) -> int | None:
         """Give the most tokens that a model can generate; None when that is not known."""
         book = self._plan(provider, model, None, _NOTHING_SERVED, None, at, at).book

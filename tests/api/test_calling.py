@@ -176,6 +176,17 @@ def test_estimate_of_an_unknown_model_has_tokens_and_no_cost() -> None:
     assert said.cost_usd is None
 
 
+def test_an_alias_that_leads_nowhere_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    aliases = {"good": "openai/gpt-4o", "local": "ollama/llama3.1", "bad": "openai/gpt-4oo"}
+    with caplog.at_level(logging.WARNING, logger="costspan"):
+        costspan.Meter(exporters=[], aliases=aliases)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "costspan: alias 'bad' leads to openai/gpt-4oo, which has no price in the catalogue: "
+        "its calls will be unpriced. Mend the alias."
+    ]
+
+
 def test_tags_reach_the_record(memory: costspan.InMemoryExporter) -> None:
     ask = costspan.wrap(answer)
     with costspan.tags(feature="x", session_id="s-1", unit_id="ticket-7"):
