@@ -18,7 +18,7 @@ from costspan.local_model import INSTALL, MODEL, missing_packages, serve
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from costspan.middleware.record import Call, OpenCall
+    from costspan.middleware.record import Call
 
 PRICED_AS = "openai/gpt-4.1-mini"
 SYSTEM = "You are a helpful assistant. Answer briefly."
@@ -31,9 +31,6 @@ class Narrator:
     def __init__(self, console: Console) -> None:
         self._console = console
         self.calls = 0
-
-    def start(self, call: OpenCall) -> None:
-        """Nothing is said before a call has ended."""
 
     def finish(self, record: Call) -> None:
         """Print one line: what was called, tokens estimated and real, cost, time, how it ended."""
@@ -50,13 +47,6 @@ class Narrator:
             f"[{mark}]{record.status}[/]",
             highlight=False,
         )
-
-    def flush(self, timeout_s: float) -> bool:
-        """Nothing is held back."""
-        return True
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def main(home: str | None = None) -> int:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from costspan.core.accounting import Profile
 from costspan.core.types import Quantity
 
+GUESSED = "missing:input:guessed"
+"""There was nothing but a total, all of which was taken for the input."""
+
 
 def complete(
     profile: Profile,
@@ -21,8 +24,7 @@ def complete(
         total: The provider's own grand total, if it gave one.
         whole: The sum of what was read.
         flags: Takes ``missing:input`` or ``missing:output``: nothing tells that side. With
-            ``:from_total`` the total told it; ``missing:input:guessed`` says that there was
-            nothing but a total, all of which was taken for the input.
+            ``:from_total`` the total told it. See also `GUESSED`.
 
     Returns:
         Whether the values now add up to the total.
@@ -36,7 +38,7 @@ def complete(
         if len(missing) < 2 or total is None:
             return False
         values[missing[0][1][0]] = total
-        flags += ("missing:input:guessed", "missing:output")
+        flags += (GUESSED, "missing:output")
         return True
     if len(missing) == 1 and total is not None and total >= whole:
         name, places = missing[0]

@@ -9,7 +9,7 @@ from costspan.core.accounting import Profile, profile_for, profiles
 from costspan.core.naming import canonical_api, canonical_provider
 from costspan.core.paths import LARGEST_QUANTITY, Path, count, quantity
 from costspan.core.served import read_served
-from costspan.core.sides import complete
+from costspan.core.sides import GUESSED, complete
 from costspan.core.types import JSON, Quantity, Usage
 
 
@@ -38,9 +38,12 @@ def read_usage(
             return None
     named = _profile_named(provider, api) if api else None
     usage = _read(named, payload, response) if named is not None else None
-    if usage is None:  # no such format, or none of its fields: go by the fields themselves
+    if usage is None or GUESSED in usage.flags:
+        # No such format, or none of its fields but a total: go by the fields themselves.
         likely = _recognise(payload, canonical_provider(provider))
-        usage = _read(likely, payload, response) if likely not in (None, named) else None
+        other = _read(likely, payload, response) if likely not in (None, named) else None
+        if usage is None or (other is not None and other.output_tokens is not None):
+            return other
     return usage
 
 

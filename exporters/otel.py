@@ -60,6 +60,9 @@ class OTelExporter:
         self._metrics = otel_metrics.Metrics(meter_provider, scope_version, metrics)
         self._no_span = Context()
         self._open: dict[UUID, OpenSpan] = {}
+        self._sdk_classes = (
+            None if tracer_provider or meter_provider else otel_spans.classes_of_an_sdk()
+        )
 
     def start(self, call: OpenCall) -> None:
         """Open the span as a child of the current one; writes its ids into the call.
@@ -68,6 +71,8 @@ class OTelExporter:
         the one of an enclosing call of ours, else the current span where that is of this process,
         else the new span itself.
         """
+        if self._sdk_classes is not None and not self._sdk_classes():
+            return
         opened = self._spans.open(call)
         if opened is not None:
             self._open[call.call_id] = opened
@@ -89,6 +94,8 @@ class OTelExporter:
         """
         opened: OpenSpan | None = self._open.pop(record.call_id, None)
         if opened is None:
+            if self._sdk_classes is not None and not self._sdk_classes():
+                return
             self._metrics.record(record, self._no_span)
             return
         try:

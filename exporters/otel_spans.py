@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
 from opentelemetry.context import attach, create_key, detach, get_current, get_value, set_value
-from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, SpanKind, StatusCode
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import (
+    NoOpTracer,
+    ProxyTracerProvider,
+    SpanKind,
+    StatusCode,
+    TracerProvider,
+)
 
 from costspan.exporters.otel_attributes import (
     error_type,
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.trace import Span, Tracer
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOT: Final = create_key("costspan-root-span")
@@ -66,6 +75,29 @@ class OpenSpan:
                     self.span.set_status(StatusCode.ERROR)
         finally:
             self.span.end(_unix_ns(record.started_at) + record.latency_us * 1_000)
+
+
+def classes_of_an_sdk() -> Callable[[], bool] | None:
+    """How to tell quickly that no SDK can have been set, because no class of one exists yet.
+
+    Asking the API for its providers looks into the environment each time, which cost a call 5 us.
+
+    Returns:
+        A function that says whether some module has defined a provider of its own; None where
+        the environment has the API load an SDK by itself.
+    """
+    if any(name in os.environ for name in _LOADED_BY_THE_API):
+        return None
+    traces, metrics = TracerProvider.__subclasses__, MeterProvider.__subclasses__
+    return lambda: len(traces()) + len(metrics()) > _CLASSES_OF_THE_API
+
+
+_LOADED_BY_THE_API = ("OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER")
+_CLASSES_OF_THE_API = sum(
+    kind.__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
+    for base in (TracerProvider, MeterProvider)
+    for kind in base.__subclasses__()
+)
 
 
 class Spans:

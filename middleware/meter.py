@@ -18,7 +18,7 @@ from costspan.middleware.guard import Guard
 from costspan.middleware.ids import CallIds
 from costspan.middleware.lifecycle import follow_process
 from costspan.middleware.live import Ending, LiveCall
-from costspan.middleware.record import Activating, Exporter
+from costspan.middleware.record import Activating, Exporter, Starting
 from costspan.middleware.request import AskedCall, RequestReader, from_arguments
 from costspan.middleware.running import running_call
 from costspan.middleware.settle import settle
@@ -69,6 +69,7 @@ class Meter:
         self.guard = Guard()
         self.ids = CallIds()
         self._catalogue = catalogue
+        self._starting = [e for e in self.exporters if isinstance(e, Starting)]
         self._attaching = [e for e in self.exporters if isinstance(e, Activating)]
         self._deferred: deque[tuple[LiveCall, Ending]] = deque()
         self._busy: set[int] = set()
@@ -135,7 +136,7 @@ class Meter:
         """Tell the exporters that a call begins, unless we are inside one on this thread."""
         if self._enter():
             try:
-                for exporter in self.exporters:
+                for exporter in self._starting:
                     self.guard.run("exporter start", exporter.start, call)
             finally:
                 self._leave()
@@ -216,9 +217,10 @@ class Meter:
         call.record = record
         if call.join(record):
             return
+        if call.outer is not None:  # it was to be part of a call that has ended before it
+            for starting in self._starting:
+                self.guard.run("exporter start", starting.start, call)
         for exporter in self.exporters:
-            if call.outer is not None:  # it was to be part of a call that has ended before it
-                self.guard.run("exporter start", exporter.start, call)
             self.guard.run(f"exporter {type(exporter).__name__}", exporter.finish, record)
         vocabulary = vocabulary_of(call.asked.model)
         if vocabulary not in self._warm:
@@ -254,8 +256,8 @@ class Meter:
             Whether everything went out within ``timeout_s`` seconds for each exporter.
         """
         self.drain(wait_s=timeout_s)
-        holding = [e for e in self.exporters if hasattr(e, "flush")]
-        done = [self.guard.run("flush", e.flush, timeout_s) for e in holding]
+        flushes = [e.flush for e in self.exporters if hasattr(e, "flush")]
+        done = [self.guard.run("flush", flush, timeout_s) for flush in flushes]
         return all(result is True for result in done)
 
     def close(self) -> None:

@@ -154,7 +154,7 @@ class Call(NamedTuple):
 
 
 class OpenCall(Protocol):
-    """A call that has started, as exporters see it in `Exporter.start`.
+    """A call that has started, as exporters see it in `Starting.start`.
 
     Exporters may set ``trace_id``, ``span_id`` and ``root_span_id``.
     """
@@ -201,28 +201,32 @@ class Exporter(Protocol):
     """Where finished calls go.
 
     Every method may raise; the Meter's guard logs the first failure, counts all of them and goes
-    on. ``finish`` is called exactly once for each ``start``, from whichever thread ended the call.
-    ``flush`` and ``close`` may be left out.
+    on. An exporter may also have any of these:
+
+    - ``start(call: OpenCall)``, before the call runs; `finish` then follows exactly once;
+    - ``attach`` and ``detach``, see `Activating`;
+    - ``flush(timeout_s: float) -> bool``: push out what is buffered, and say whether all of it went
+      out in time;
+    - ``close()``: release what is held.
     """
+
+    def finish(self, record: Call) -> None:
+        """A call has ended; in whichever thread that was."""
+
+
+@runtime_checkable
+class Starting(Protocol):
+    """An exporter that wants to know of a call before it runs."""
 
     def start(self, call: OpenCall) -> None:
         """The call is about to run."""
-
-    def finish(self, record: Call) -> None:
-        """The call has ended."""
-
-    def flush(self, timeout_s: float) -> bool:
-        """Push out what is buffered; return whether all of it went out in time."""
-
-    def close(self) -> None:
-        """Release what is held. Calls after it are ignored."""
 
 
 @runtime_checkable
 class Activating(Protocol):
     """An exporter that makes something current while the user's call runs (a span).
 
-    It is asked to only if a trace id was set in the call by `Exporter.start`.
+    It is asked to only if a trace id was set in the call by `Starting.start`.
     """
 
     def attach(self, call: OpenCall) -> object:

@@ -56,7 +56,7 @@ def estimate_request(
     content = read_content(body)
     counter = counter or counter_for(family.vocabulary, wait=wait)
     api = canonical_api(api)
-    sampled = any(len(text) > counter.longest for text in content.texts)
+    sampled = bool(content.texts) and max(map(len, content.texts)) > counter.longest
     size = Size(
         provider,
         model,
@@ -168,6 +168,8 @@ def _tools(family: Family, content: Content, counter: Counter, api: str) -> floa
 
 def _basis(family: Family, counter: Counter, *, sampled: bool) -> str:
     """Name what the count stands on: ``o200k``, ``o200k*1.10`` by a factor, ``o200k~sampled``."""
+    if family.factor == 1 and not sampled:
+        return counter.basis
     factor = "" if family.factor == 1 else f"*{family.factor:.2f}"
     return f"{counter.basis}{factor}{'~sampled' if sampled else ''}"
 

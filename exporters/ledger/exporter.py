@@ -13,7 +13,7 @@ from costspan.exporters.home import Home, resolve_home
 from costspan.exporters.ledger.layout import host_word, segment_paths
 from costspan.exporters.ledger.row import RECORD_VERSION, encode
 from costspan.exporters.ledger.spool import Writer
-from costspan.middleware.record import Call, OpenCall
+from costspan.middleware.record import Call
 
 __all__ = ["RECORD_VERSION", "Health", "LedgerExporter"]
 
@@ -54,9 +54,6 @@ class LedgerExporter:
         self._writer = Writer(home or resolve_home(), record_version=RECORD_VERSION)
         self._sdk_version = sdk_version
         self._origin: Mapping[str, object] = {}
-
-    def start(self, call: OpenCall) -> None:
-        """Nothing to do: a call is recorded when it has ended."""
 
     def finish(self, record: Call) -> None:
         """Append the record to the spool."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from costspan.core.types import Usage
 from costspan.middleware.record import ErrorFacts, ProviderRequest
 from costspan.pricing.types import Cost
 
-Row: TypeAlias = dict[str, object]
+Row: TypeAlias = dict[str, Any]
 """Column to value; a column that is NULL may be missing."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from costspan.core.types import Usage
 from costspan.exporters.ledger.facts import COST_COLUMNS, TOKEN_COLUMNS, Row
-from costspan.middleware.record import Call
-from costspan.pricing.types import Cost, Estimate
 
 COST_OVERFLOW = "cost_overflow"
 """An amount did not fit into DECIMAL(18,12): it was 1,000,000 US dollars or more."""
@@ -32,42 +29,30 @@ _ESTIMATED_TOKENS = tuple(
 )
 
 
-def may_overflow(record: Call) -> bool:
-    """Whether a call may have values that are too large: a quick look that spares most the slow.
+def may_overflow(columns: Row) -> bool:
+    """Whether a row may hold values that are too large: a quick look that spares most the slow.
 
-    Amounts and quantities are never negative, so no part is larger than its total.
+    Amounts and quantities are never negative, so no part is larger than its total. Rows with
+    fees, reported amounts, other units than tokens or several requests are few: they take the
+    slow look.
     """
-    if len(record.requests) > 1:
-        return True
-    request, estimate = record.requests[0], record.estimate
+    get = columns.get
+    tokens = (
+        get("input_tokens") or 0,
+        get("output_tokens") or 0,
+        get("estimate_input_tokens_high") or 0,
+        get("estimate_output_tokens_high") or 0,
+    )
     return (
-        (request.cost is not None and _is_large_cost(request.cost))
-        or (request.usage is not None and _is_large_usage(request.usage))
-        or (estimate is not None and _is_large_estimate(estimate))
+        not _FEW.isdisjoint(columns)
+        or max(tokens) >= _LARGE_QUANTITY
+        or (get("cost_usd") or 0) > _MOST_USD
+        or (get("estimate_cost_high_usd") or 0) > _MOST_USD
+        or ("buckets" in columns and "input_tokens" not in columns)
     )
 
 
-def _is_large_cost(cost: Cost) -> bool:
-    total, reported = cost.total, cost.reported
-    return (total is not None and total > _MOST_USD) or (
-        reported is not None and reported > _MOST_USD
-    )
-
-
-def _is_large_usage(usage: Usage) -> bool:
-    # Without a generator: this runs in every call.
-    return max(usage.buckets.values(), default=0) >= _LARGE_QUANTITY or (
-        bool(usage.fees) and max(usage.fees.values()) >= _LARGE_QUANTITY
-    )
-
-
-def _is_large_estimate(estimate: Estimate) -> bool:
-    cost = estimate.cost_usd
-    return (
-        (cost is not None and cost.high > _MOST_USD)
-        or estimate.input_tokens.high >= _LARGE_QUANTITY
-        or estimate.output_tokens.high >= _LARGE_QUANTITY
-    )
+_FEW = frozenset(("fees", "reported_usd", "requests"))
 
 
 def keep_in_range(columns: Row) -> None:

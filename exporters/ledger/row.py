@@ -87,7 +87,7 @@ def row(record: Call) -> Row:
         columns["trace_id"] = record.trace_id
         columns["span_id"] = record.span_id
         columns["root_span_id"] = record.root_span_id
-    if may_overflow(record):
+    if may_overflow(columns):
         keep_in_range(columns)
     if record.session_id is not None:
         columns["session_id"] = record.session_id
