@@ -270,6 +270,7 @@ The ledger lies in {home.path}. Type next:
 
 and in your own program:  client = costspan.wrap(openai.OpenAI())""",
         highlight=False,
+        soft_wrap=True,
     )
 
 
