@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -40,7 +41,7 @@ class Shelf:
         self._folder = folder
         self._aliases: dict[tuple[str, str], tuple[Alias, ...]] = {}
         self._books: dict[tuple[str, str], Book | None] = {}
-        self._limits: dict[tuple[str, str], int | None] = {}
+        self._facts: dict[tuple[str, str], Mapping[str, str]] = {}
 
     @cached_property
     def version(self) -> str:
@@ -156,16 +157,19 @@ class Shelf:
                 return Provenance(row["evidence"], row["source"], row["note"])
         return None
 
-    def output_limit(self, provider: str, model: str) -> int | None:
-        """Give the most tokens that a model can generate; None when that is not known."""
+    def facts(self, provider: str, model: str) -> Mapping[str, str]:
+        """Give what is known of a model beside its prices; empty when nothing is."""
         key = (provider, model)
-        if key not in self._limits:
-            if len(self._limits) > _MOST_REMEMBERED:
-                self._limits.clear()
+        if key not in self._facts:
+            if len(self._facts) > _MOST_REMEMBERED:
+                self._facts.clear()
             rows = self._models.rows(provider, model)
-            said = rows[0]["max_output"] if rows else ""
-            self._limits[key] = int(said) if said else None
-        return self._limits[key]
+            self._facts[key] = rows[0] if rows else {}
+        return self._facts[key]
+
+    def names(self, provider: str) -> set[str]:
+        """Give every id and alias of a provider."""
+        return self._prices.names(provider) | self._alias_table.names(provider)
 
     def factors(self, provider: str, meter: str, at: datetime) -> list[Multiplier]:
         """Give the multipliers on a meter that hold for every model of a provider."""

@@ -11,10 +11,10 @@ from costspan.core.naming import canonical_provider
 from costspan.core.types import JSON, Quantity, Served, Usage
 from costspan.core.usage import read_usage
 from costspan.pricing.books import Shelf
-from costspan.pricing.fees import billed, is_optional
-from costspan.pricing.itemise import itemise, own_key, result
+from costspan.pricing.itemise import itemise, own_key, quoted, result
+from costspan.pricing.near import near
 from costspan.pricing.plans import Plan
-from costspan.pricing.rates import EXACT, Book
+from costspan.pricing.rates import Book
 from costspan.pricing.rows import BEGINNING, END, Provenance
 from costspan.pricing.situation import Context, situation
 from costspan.pricing.types import Cost
@@ -119,7 +119,7 @@ class Catalogue:
         known: dict[tuple[str, Quantity], Decimal] = {}
         totals: list[Decimal] = []
         for buckets in cases:
-            total = _quoted(plan, book, buckets, at, context, known if plan.only else {})
+            total = quoted(plan, book, buckets, at, context, known if plan.only else {})
             if total is None:
                 return None
             totals.append(_FREE if plan.situation.free else total)
@@ -142,8 +142,41 @@ class Catalogue:
 
     def output_limit(self, *, provider: str, model: str, at: datetime) -> int | None:
         """Give the most tokens that a model can generate; None when that is not known."""
+        said = self._facts(provider, model, at).get("max_output")
+        return int(said) if said else None
+
+    def reasons(self, *, provider: str, model: str, at: datetime) -> bool:
+        """Say whether a model is known to think before it answers, always or on request."""
+        supported = self._facts(provider, model, at).get("supports", "")
+        return "reasoning" in supported.split(";")
+
+    def generates(self, *, provider: str, model: str, at: datetime) -> bool:
+        """Say whether a model bills an answer; False where only the input is: embeddings, rerank.
+
+        True for models of which nothing is known, and for those that cost nothing.
+        """
         book = self._plan(provider, model, None, _NOTHING_SERVED, None, at, at).book
-        return self._shelf.output_limit(book.provider, book.model) if book is not None else None
+        paid = book.paid_meters(at) if book is not None else ()
+        return "tokens.in.text" not in paid or any(m.startswith("tokens.out.") for m in paid)
+
+    def near(self, provider: str, model: str) -> list[str]:
+        """Suggest ids for a model that the catalogue does not know.
+
+        Args:
+            provider: The provider, in any spelling.
+            model: The model as requested, perhaps misspelt.
+
+        Returns:
+            Up to three ids of the provider, the likeliest first. A name that starts with a
+            provider (``openai/gpt-4o``, at a gateway without prices) gives that one's ids, with
+            the prefix.
+        """
+        return near(self._shelf, canonical_provider(provider), model.strip().lower())
+
+    def _facts(self, provider: str, model: str, at: datetime) -> Mapping[str, str]:
+        """The row of ``models.csv``; empty when there is none."""
+        book = self._plan(provider, model, None, _NOTHING_SERVED, None, at, at).book
+        return self._shelf.facts(book.provider, book.model) if book is not None else {}
 
     def writes_caches(self, *, provider: str, model: str, at: datetime) -> bool:
         """Say whether a model bills what it writes to its cache without being asked to."""
@@ -221,36 +254,6 @@ class Catalogue:
 
 
 _FREE = Decimal(0)
-
-
-def _quoted(
-    plan: Plan,
-    book: Book,
-    buckets: Mapping[str, Quantity],
-    at: datetime,
-    context: Context | None,
-    known: dict[tuple[str, Quantity], Decimal],
-) -> Decimal | None:
-    """Price one set of buckets; None when one of its meters has no rate.
-
-    Args:
-        plan, book, at, context: As in `Catalogue.quote`.
-        buckets: Quantity per meter.
-        known: Amounts of other sets of the same rates; they share most.
-    """
-    rates = plan.only or plan.rate_set(buckets, at, at)
-    total = _FREE
-    for pair in billed(book, buckets, {}, at, context).items():
-        amount = known.get(pair)
-        if amount is None:
-            rate = rates.rate(pair[0])
-            if rate is None:
-                if pair[1] and not is_optional(pair[0]):
-                    return None
-                continue
-            amount = known[pair] = rate.amount(pair[1])
-        total = amount if total is _FREE else EXACT.add(total, amount)
-    return total
 
 
 @cache

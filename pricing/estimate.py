@@ -15,7 +15,8 @@ from costspan.pricing.catalogue import Catalogue
 from costspan.pricing.content import read_content
 from costspan.pricing.families import Confidence, Family, family_of, token_rules
 from costspan.pricing.parts import Content, field_of
-from costspan.pricing.tokens import Counter, counter_for
+from costspan.pricing.sampling import SampledCounter, bounded
+from costspan.pricing.tokens import HEURISTIC, Counter, counter_for
 from costspan.pricing.types import Estimate, Interval
 
 _NOTHING_GENERATED = ("embeddings", "rerank", "images", "transcription")
@@ -55,8 +56,9 @@ def estimate_request(
     family = family_of(model)
     content = read_content(body)
     counter = counter or counter_for(family.vocabulary, wait=wait)
+    counted = [*content.texts, *content.tools] if content.tools else content.texts
+    counter = bounded(counter, counted, wait=wait)
     api = canonical_api(api)
-    sampled = bool(content.texts) and max(map(len, content.texts)) > counter.longest
     size = Size(
         provider,
         model,
@@ -64,8 +66,8 @@ def estimate_request(
         _prompt_tokens(family, content, counter, api),
         _answer_limit(body),
         1 if _ANSWERS.isdisjoint(body) else _whole(body, *_ANSWERS) or 1,
-        _confidence(family, content, counter, sampled=sampled),
-        _basis(family, counter, sampled=sampled),
+        _confidence(family, content, counter),
+        counter.basis if family.factor == 1 else f"{counter.basis}*{family.factor:.2f}",
         content.caches,
         () if _PRICED_KEYS.isdisjoint(body) else _priced_terms(body),
     )
@@ -166,21 +168,14 @@ def _tools(family: Family, content: Content, counter: Counter, api: str) -> floa
     return base + max(rendered, 0)
 
 
-def _basis(family: Family, counter: Counter, *, sampled: bool) -> str:
-    """Name what the count stands on: ``o200k``, ``o200k*1.10`` by a factor, ``o200k~sampled``."""
-    if family.factor == 1 and not sampled:
-        return counter.basis
-    factor = "" if family.factor == 1 else f"*{family.factor:.2f}"
-    return f"{counter.basis}{factor}{'~sampled' if sampled else ''}"
-
-
-def _confidence(family: Family, content: Content, counter: Counter, *, sampled: bool) -> Confidence:
+def _confidence(family: Family, content: Content, counter: Counter) -> Confidence:
     """Say how far the count can be trusted."""
-    if content.images or content.audios or content.files or counter.basis == "heuristic":
+    if content.images or content.audios or content.files:
         return "low"
-    if sampled and family.confidence == "high":
-        return "medium"
-    if (content.tools or content.tool_calls or content.schema) and family.confidence == "high":
+    if counter.basis.startswith(HEURISTIC.basis):
+        return "low"
+    rough = content.tools or content.tool_calls or content.schema
+    if family.confidence == "high" and (rough or isinstance(counter, SampledCounter)):
         return "medium"
     return family.confidence
 
@@ -199,11 +194,14 @@ def _answer_tokens(
     size: Size, catalogue: Catalogue, at: datetime, assumptions: dict[str, str]
 ) -> Interval[int]:
     """Bound the answer by what was asked for, or by what the model can."""
-    if size.api in _NOTHING_GENERATED:
+    provider, model, limit = size.provider, size.model, size.answer_limit
+    if size.api in _NOTHING_GENERATED or not catalogue.generates(
+        provider=provider, model=model, at=at
+    ):
         return Interval(0, 0, 0)
-    limit = size.answer_limit
-    if limit is None:
-        limit = catalogue.output_limit(provider=size.provider, model=size.model, at=at)
+    most = catalogue.output_limit(provider=provider, model=model, at=at)
+    if most is not None and (limit is None or limit > most):
+        limit = most
         assumptions["output"] = "model limit"
     if limit is None:
         limit = token_rules().unknown_output_limit
@@ -272,7 +270,8 @@ def count_answer(text: str, *, model: str) -> int:
         model: The model's id in any spelling.
 
     Returns:
-        Tokens; by the heuristic while the vocabulary is not loaded.
+        Tokens; by samples of a long text, and by the heuristic while the vocabulary is not loaded.
     """
     family = family_of(model)
-    return math.ceil(counter_for(family.vocabulary, wait=False).count(text) * family.factor)
+    counter = bounded(counter_for(family.vocabulary, wait=False), (text,), wait=False)
+    return math.ceil(counter.count(text) * family.factor)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from costspan.core.types import Served, Usage
+from costspan.core.sides import GUESSED
+from costspan.core.types import Quantity, Served, Usage
 from costspan.pricing.fees import billed, is_optional
 from costspan.pricing.plans import Plan
-from costspan.pricing.rates import EXACT, PICODOLLAR
+from costspan.pricing.rates import EXACT, PICODOLLAR, Book, RateSet
 from costspan.pricing.rows import Multiplier
 from costspan.pricing.situation import Context
 from costspan.pricing.types import Cost, CostLine, CostStatus
+
+_NOTHING_YET = Decimal(0)
 
 
 def itemise(
@@ -54,17 +57,61 @@ def itemise(
         total = EXACT.add(total, amount)
         lines.append(CostLine(meter, quantity, row.rate_usd, row.per, rate.factors, amount, row.id))
     if usage.flags:
-        # What the provider did not say is unknown, not nothing.
-        missing += [meter for flag, meter in _UNTOLD if flag in usage.flags]
+        missing += _untold(usage, rates)
     return _judge(plan, version, lines, missing, total, reported)
 
 
+def _untold(usage: Usage, rates: RateSet) -> list[str]:
+    """Name the meters of a side that the provider did not tell: unknown is not nothing.
+
+    A side that costs nothing (the answer of an embedding model), or that somebody counted since,
+    leaves nothing unknown.
+    """
+    meters = []
+    for flag, meter, priced in _UNTOLD:
+        if flag in usage.flags and (flag == GUESSED or meter not in usage.buckets):
+            rate = rates.rate(priced)
+            if rate is not None and rate.row.rate_usd:
+                meters.append(meter)
+    return meters
+
+
 _UNTOLD = (
-    ("missing:input", "tokens.in.text"),
-    ("missing:input:guessed", "tokens.in.text"),
-    ("missing:output", "tokens.out.text"),
+    ("missing:input", "tokens.in.text", "tokens.in.text"),
+    (GUESSED, "tokens.in.text", "tokens.out.text"),
+    ("missing:output", "tokens.out.text", "tokens.out.text"),
 )
-"""Flags of `read_usage` for a side that a usage object leaves out, and its meter."""
+"""Flag of `read_usage`, the meter that is unknown, and the meter that must cost something."""
+
+
+def quoted(
+    plan: Plan,
+    book: Book,
+    buckets: Mapping[str, Quantity],
+    at: datetime,
+    context: Context | None,
+    known: dict[tuple[str, Quantity], Decimal],
+) -> Decimal | None:
+    """Price one set of buckets; None when one of its meters has no rate.
+
+    Args:
+        plan, book, at, context: As in `Catalogue.quote`.
+        buckets: Quantity per meter.
+        known: Amounts of other sets of the same rates; they share most.
+    """
+    rates = plan.only or plan.rate_set(buckets, at, at)
+    total = _NOTHING_YET
+    for pair in billed(book, buckets, {}, at, context).items():
+        amount = known.get(pair)
+        if amount is None:
+            rate = rates.rate(pair[0])
+            if rate is None:
+                if pair[1] and not is_optional(pair[0]):
+                    return None
+                continue
+            amount = known[pair] = rate.amount(pair[1])
+        total = amount if total is _NOTHING_YET else EXACT.add(total, amount)
+    return total
 
 
 def own_key(plan: Plan, version: str, served: Served, factors: Sequence[Multiplier]) -> Cost:

@@ -84,6 +84,14 @@ class Book:
             for row in rows
         )
 
+    def paid_meters(self, at: datetime) -> set[str]:
+        """Give the meters that cost something at an instant."""
+        return {
+            meter
+            for meter, rows in self.prices.items()
+            if any(row.start <= at < row.end and row.rate_usd for row in rows)
+        }
+
     def boundaries(self) -> Iterable[datetime]:
         """Give every instant at which a rate or a factor of the model begins or ends."""
         for rows in self.prices.values():

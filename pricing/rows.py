@@ -28,8 +28,6 @@ class Price:
         tier, region, schedule: What must hold for it; empty means anything.
         over: It holds for prompts above so many tokens; -1 for all. The row's own comparison is
             folded in: an inclusive band of 200,000 is stored as 199,999.
-        specificity: How closely it names the model: the letters of its pattern, and more than
-            any pattern has for a row of the model itself.
         specificity: Letters of the pattern it came from; more than any pattern for a row of the
             model itself.
     """
@@ -126,6 +124,11 @@ class Table:
             end = self._lower.find("\n", end + 1)
         lines = self._text[start + 1 : end].split("\n")
         return [dict(zip(self.columns, cells, strict=True)) for cells in csv.reader(lines)]
+
+    def names(self, provider: str) -> set[str]:
+        """Give the names of all rows of a provider."""
+        lines = self._text.split("\n")
+        return {line.split(",", 2)[1] for line in lines if line.startswith(f"{provider},")}
 
 
 def read_all(path: Path) -> list[dict[str, str]]:

@@ -14,15 +14,6 @@ if TYPE_CHECKING:
 LONGEST_WHITESPACE_RUN = 100_000
 """tiktoken panics on a run of 1,000,000 blanks (0.14); longer runs are counted in pieces."""
 
-LONGEST_QUICK = 65_536
-"""Characters of a text that is counted whole in a user's call; of a longer one samples are counted
-and scaled (a text of 5 MB took 0.2 to 2.1 s whole, 2 to 13 ms by samples; median error 4.6 %, p95
-10 %, measured 2026-11)."""
-
-LONGEST_PATIENT = 1_000_000
-"""The same where the caller waits for the estimate."""
-
-_SAMPLES = 8
 _LONG_RUN = re.compile(rf"\s{{{LONGEST_WHITESPACE_RUN}}}(?=\s)")
 _MOST_REMEMBERED = 8192
 
@@ -32,14 +23,15 @@ class Counter(Protocol):
 
     Attributes:
         basis: What the count stands on (``o200k``, ``heuristic``).
-        longest: Characters of a text that it counts whole; of a longer one it counts samples.
     """
 
     basis: str
-    longest: int
 
     def count(self, text: str) -> int:
         """Give the number of tokens."""
+
+    def known(self, text: str) -> int | None:
+        """Give the number if it needs no counting; else None."""
 
 
 class TiktokenCounter:
@@ -50,12 +42,10 @@ class TiktokenCounter:
     Args:
         encoding: The encoding.
         basis: Its name in an `Estimate`.
-        longest: Characters of a text that is counted whole; of a longer one samples are.
     """
 
-    def __init__(self, encoding: Encoding, basis: str, longest: int = LONGEST_PATIENT) -> None:
+    def __init__(self, encoding: Encoding, basis: str) -> None:
         self.basis = basis
-        self.longest = longest
         self._encode = encoding.encode_ordinary
         self._memo: dict[tuple[int, int], int] = {}
 
@@ -65,11 +55,7 @@ class TiktokenCounter:
         known = self._memo.get(key)
         if known is not None:
             return known
-        if len(text) > self.longest:
-            pieces = _samples(text)
-            share = len(text) / sum(map(len, pieces))
-            number = math.ceil(sum(len(self._encode(piece)) for piece in pieces) * share)
-        elif len(text) > LONGEST_WHITESPACE_RUN:
+        if len(text) > LONGEST_WHITESPACE_RUN:
             number = sum(len(self._encode(piece)) for piece in _pieces(text))
         else:
             number = len(self._encode(text))
@@ -78,12 +64,9 @@ class TiktokenCounter:
         self._memo[key] = number
         return number
 
-
-def _samples(text: str) -> list[str]:
-    """Evenly spread pieces of a long text."""
-    size = LONGEST_QUICK // _SAMPLES
-    step = (len(text) - size) / (_SAMPLES - 1)
-    return [text[round(n * step) : round(n * step) + size] for n in range(_SAMPLES)]
+    def known(self, text: str) -> int | None:
+        """Give the number of a text seen before; else None."""
+        return self._memo.get((hash(text), len(text)))
 
 
 def _pieces(text: str) -> list[str]:
@@ -100,13 +83,9 @@ class HeuristicCounter:
     """
 
     basis = "heuristic"
-    longest = LONGEST_QUICK
 
     def count(self, text: str) -> int:
         """Give a rough number of tokens; at least 1 for a text that is not empty."""
-        if len(text) > self.longest:
-            sample = "".join(_samples(text))
-            return math.ceil(self.count(sample) * len(text) / len(sample))
         if text.isascii():
             return math.ceil(len(text) / _ASCII)
         tokens = 0.0
@@ -116,6 +95,9 @@ class HeuristicCounter:
             tokens += found / characters
             rest -= found
         return math.ceil(tokens + rest / _OTHER)
+
+    def known(self, text: str) -> int | None:
+        """Give None: it remembers nothing."""
 
 
 _ASCII = 4.5
@@ -131,7 +113,7 @@ _SCRIPTS = (
 )
 
 HEURISTIC = HeuristicCounter()
-_counters: dict[tuple[str, bool], TiktokenCounter] = {}
+_counters: dict[str, TiktokenCounter] = {}
 _SHORT_NAMES = {"o200k_base": "o200k", "cl100k_base": "cl100k"}
 
 
@@ -140,10 +122,10 @@ def counter_for(name: str, *, wait: bool) -> Counter:
 
     Args:
         name: ``o200k_base`` or ``cl100k_base``.
-        wait: Load the vocabulary now if it is not loaded (a quarter of a second), and count texts
-            of up to 1 MB whole. Otherwise the heuristic stands in for it.
+        wait: Load the vocabulary now if it is not loaded (a quarter of a second). Otherwise
+            the heuristic stands in for it.
     """
-    known = _counters.get((name, wait))
+    known = _counters.get(name)
     if known is not None:
         return known
     if wait:
@@ -155,6 +137,4 @@ def counter_for(name: str, *, wait: bool) -> Counter:
         encoding = vocabulary.loaded(name)
     if encoding is None:
         return HEURISTIC
-    longest = LONGEST_PATIENT if wait else LONGEST_QUICK
-    made = TiktokenCounter(encoding, _SHORT_NAMES[name], longest)
-    return _counters.setdefault((name, wait), made)
+    return _counters.setdefault(name, TiktokenCounter(encoding, _SHORT_NAMES[name]))

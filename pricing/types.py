@@ -11,7 +11,8 @@ from costspan.core.types import Quantity
 
 CostStatus: TypeAlias = Literal["priced", "reported", "free", "partial", "unpriced"]
 """``priced`` every bucket has a rate; ``reported`` the amount is the provider's own; ``free`` the
-rates are known to be zero; ``partial`` some meter has no rate, the total holds the rest;
+rates are known to be zero; ``partial`` some meter has no rate, or the provider told one side of the
+usage only, the total holds the rest;
 ``unpriced`` no rate is known or no usage was seen: the total is None, never 0."""
 
 Number = TypeVar("Number")
@@ -49,7 +50,8 @@ class Cost(NamedTuple):
         lines: The itemisation; empty for ``unpriced``.
         reported: The amount in US dollars that the provider reported, if any.
         difference: Reported minus computed, when both exist.
-        unpriced_meters: Meters that were used and have no rate.
+        unpriced_meters: Meters that were used and have no rate, or whose quantity the provider
+            did not tell.
         provider: The canonical provider whose rates applied.
         model: The catalogue's model id that was priced; None when it is unknown.
         catalogue_version: Which catalogue computed this.
@@ -82,7 +84,8 @@ class Estimate(NamedTuple):
         output_tokens: Generated tokens.
         cost_usd: US dollars; None where the model has no known price.
         basis: What the token count stands on (``o200k``, ``cl100k``, ``o200k*1.10`` for a family
-            factor, ``heuristic`` before the vocabulary is loaded).
+            factor, ``o200k~sampled`` where long texts were sampled, ``heuristic`` before the
+            vocabulary is loaded).
         confidence: ``high``, ``medium`` or ``low``.
         assumptions: What was taken for granted (tier, region, cache), as short words.
     """

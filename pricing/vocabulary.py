@@ -111,7 +111,10 @@ class Vocabularies:
             target=self._load_quietly, args=(name,), name=f"costspan-{name}", daemon=True
         )
         if self._threads.setdefault(name, thread) is thread:
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter shuts down, or the system has no thread left
+                logger.debug("%s was not loaded", name)
 
     def _load_quietly(self, name: str) -> None:
         try:

@@ -207,7 +207,7 @@ class TestNothingRecorded:
         (["calls", "-n", "0"], "(see: costspan calls --help)"),
         (["calls", "--status", "good"], "'good' is not one of 'ok', 'error'"),
         (["nonsense"], "No such command 'nonsense'"),
-        (["estimate", "-"], "Missing option '--model'"),
+        (["estimate"], "Missing argument 'FILE'"),
         (["estimate", "--model", "m", "no-such-file"], "no-such-file"),
     ],
 )
@@ -498,6 +498,7 @@ class TestEstimate:
             ('{"messages": [}', "prompt, line 1: begins like JSON and is none"),
             ('{"input": "a"}\n{"input": ', "prompt, line 2: begins like JSON and is none"),
             ('{"input": "a"}\n{"b": 1}', "prompt, line 2 is JSON but no request"),
+            ('{"input": "a"}\n\n' + "[" * 100_000, "prompt, line 3: begins like JSON and is none"),
         ],
     )
     def test_what_is_no_request_is_said(
@@ -529,6 +530,17 @@ class TestEstimate:
         assert out.splitlines()[0].split()[:2] == ["input", "2"]
         assert out.splitlines()[1].split()[:2] == ["output", "0"]
         assert "$0.00000004" in out  # 2 x $0.02 per million
+        assert "answer" not in out
+
+    def test_messages_to_an_embedding_model_have_no_answer(
+        self, shell: Shell, tmp_path: Path
+    ) -> None:
+        (tmp_path / "prompt").write_text('[{"role": "user", "content": "hello world"}]')
+
+        lines = shell("estimate", "--model", "text-embedding-3-small", "prompt").out.splitlines()
+
+        assert lines[1].split()[:2] == ["output", "0"]
+        assert "unpriced" not in lines[2]
 
     @pytest.mark.parametrize("key", ["body", "params"])
     def test_a_batch_is_summed(self, shell: Shell, tmp_path: Path, key: str) -> None:
@@ -545,15 +557,77 @@ class TestEstimate:
         assert lines[0] == "2 requests"
         assert lines[1].split()[:2] == ["input", "16"]
         assert lines[2].split()[-1] == "20"
-        # 16 x $2.50 + 20 x $10 per million tokens.
-        assert lines[3].split()[-1] == "$0.00024000"
+        # 16 x $1.25 + 20 x $5 per million tokens: batches cost half.
+        assert lines[3].split()[-1] == "$0.00012000"
+        assert "tier batch" in lines[4]
+
+    def test_each_line_of_a_batch_has_its_own_model(self, shell: Shell, tmp_path: Path) -> None:
+        chat = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
+        text = {"model": "text-embedding-3-small", "input": "hello world"}
+        none = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 10}
+        bodies = [{**chat, "max_tokens": 10}, text, none]
+        lines = [json.dumps({"custom_id": "a", "body": body}) for body in bodies]
+        (tmp_path / "batch.jsonl").write_text("\n\n".join(lines))
+
+        said = shell("estimate", "--model", "gpt-4o", "batch.jsonl").out.splitlines()
+
+        assert said[0] == "3 requests"
+        # Batch prices per million: mini 8 x $0.075 + 10 x $0.30, the embedding 2 x $0.01,
+        # gpt-4o 8 x $1.25 + 10 x $5: 3.60 + 0.02 + 60.00 millionths of a dollar.
+        assert said[3].split()[-1] == "$0.00006362"
+        alone = shell("estimate", "batch.jsonl")
+        assert alone.code == 2
+        assert "Missing option '--model': batch.jsonl, line 5 names none" in alone.err
+
+    def test_the_file_may_name_the_model(self, shell: Shell, tmp_path: Path) -> None:
+        body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
+        (tmp_path / "prompt").write_text("\ufeff" + json.dumps(body), encoding="utf-8")
+
+        # 8 x $2.50 + 1 x $10 per million tokens.
+        assert shell("estimate", "prompt").out.splitlines()[2].split()[-1] == "$0.00003000"
+
+    @pytest.mark.parametrize(
+        ("cap", "high", "said"),
+        [
+            ([], "16,384", "high the model's limit"),
+            (["--max-tokens", "999999"], "16,384", "high the model's limit"),
+            (["--max-tokens", "50"], "50", "high as asked for"),
+        ],
+    )
+    def test_the_length_of_the_answer_is_an_assumption(
+        self, shell: Shell, tmp_path: Path, cap: list[str], high: str, said: str
+    ) -> None:
+        (tmp_path / "prompt").write_text("hi")
+
+        lines = shell("estimate", "--model", "gpt-4o", *cap, "prompt").out.splitlines()
+
+        assert lines[1].split()[-1] == high
+        assert lines[4].startswith("answer  length assumed: ")
+        assert lines[4].endswith(said)
 
     def test_a_model_without_a_price_is_unpriced(self, shell: Shell, tmp_path: Path) -> None:
         (tmp_path / "prompt").write_text("hi")
 
         said = shell("estimate", "--model", "openai/our-own", "prompt")
 
-        assert said.out.splitlines()[2].split() == ["cost", "unpriced"]
+        assert said.out.splitlines()[2] == (
+            "cost      unpriced: no such model in the catalogue: openai/our-own"
+        )
+
+    @pytest.mark.parametrize(
+        ("model", "cure"),
+        [
+            ("gpt-4oo", "; did you mean gpt-4o?"),
+            ("openai/gpt-4oo", "; did you mean gpt-4o?"),
+            ("some-model", "; write provider/model"),
+        ],
+    )
+    def test_a_misspelt_model(self, shell: Shell, tmp_path: Path, model: str, cure: str) -> None:
+        (tmp_path / "prompt").write_text("hi")
+
+        line = shell("estimate", "--model", model, "prompt").out.splitlines()[2]
+
+        assert line == f"cost      unpriced: no such model in the catalogue: {model}{cure}"
 
     def test_from_a_pipe(self, home: Path) -> None:
         done = run("estimate", "--model", "gpt-4o", "-", stdin="hi")

@@ -432,3 +432,75 @@ def test_groq_streams_hide_usage_in_x_groq() -> None:
 def test_the_profile_is_kept_with_the_record() -> None:
     assert read(INCLUSIVE_CHAT, "openai", "chat").profile == "openai/chat"
     assert read(INCLUSIVE_CHAT, "some-new-host", "chat").profile == "openai/chat"
+
+
+# fmt: off
+HALF_TOLD: list[tuple[str, str, Payload, dict[str, int], tuple[str, ...]]] = [
+    ("openai", "chat", {"prompt_tokens": None, "completion_tokens": 100, "total_tokens": 100100},
+     {"tokens.in.text": 100000, "tokens.out.text": 100}, ("missing:input:from_total",)),
+    ("openai", "chat", {"prompt_tokens": 60, "total_tokens": 100},
+     {"tokens.in.text": 60, "tokens.out.text": 40}, ("missing:output:from_total",)),
+    ("openai", "chat", {"completion_tokens": 9, "total_tokens": 109,
+                        "prompt_tokens_details": {"cached_tokens": 64}},
+     {"tokens.in.text": 36, "tokens.in.cache_read": 64, "tokens.out.text": 9},
+     ("missing:input:from_total",)),
+    ("openai", "chat", {"prompt_tokens": 10**30, "completion_tokens": 5, "total_tokens": 1005},
+     {"tokens.in.text": 1000, "tokens.out.text": 5},
+     ("invalid:prompt_tokens", "missing:input:from_total")),
+    ("openai", "chat", {"prompt_tokens": 7.5, "completion_tokens": 5},
+     {"tokens.out.text": 5}, ("invalid:prompt_tokens", "missing:input")),
+    ("openai", "chat", {"completion_tokens": 5}, {"tokens.out.text": 5}, ("missing:input",)),
+    ("openai", "chat", {"prompt_tokens": 5}, {"tokens.in.text": 5}, ("missing:output",)),
+    ("openai", "chat", {"completion_tokens": 100, "total_tokens": 50},
+     {"tokens.out.text": 100}, ("missing:input", "identity:total")),
+    ("openai", "chat", {"total_tokens": 5}, {"tokens.in.text": 5},
+     ("missing:input:guessed", "missing:output")),
+    ("openai", "responses", {"output_tokens": 3, "total_tokens": 8},
+     {"tokens.in.text": 5, "tokens.out.text": 3}, ("missing:input:from_total",)),
+    ("anthropic", "messages", {"input_tokens": None, "output_tokens": 9,
+                               "cache_read_input_tokens": 4},
+     {"tokens.in.cache_read": 4, "tokens.out.text": 9}, ("missing:input",)),
+    # Google leaves out what is zero: a blocked prompt, an answer that ended in its thoughts.
+    ("google", "generateContent", {"promptTokenCount": 7, "totalTokenCount": 7},
+     {"tokens.in.text": 7, "tokens.out.text": 0}, ("missing:output:from_total",)),
+    ("google", "generateContent",
+     {"promptTokenCount": 7, "thoughtsTokenCount": 3, "totalTokenCount": 10},
+     {"tokens.in.text": 7, "tokens.out.text": 0, "tokens.out.reasoning": 3},
+     ("missing:output:from_total",)),
+    ("openai", "images", {"output_tokens": 8}, {"tokens.out.image": 8}, ("missing:input",)),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("provider", "api", "payload", "buckets", "flags"), HALF_TOLD)
+def test_a_side_that_is_not_told_is_told_by_the_total_or_named(
+    provider: str, api: str, payload: Payload, buckets: dict[str, int], flags: tuple[str, ...]
+) -> None:
+    usage = read(payload, provider, api)
+    assert (usage.buckets, usage.flags) == (buckets, flags)
+
+
+@pytest.mark.parametrize(
+    ("provider", "api", "payload"),
+    [
+        ("openai", "embeddings", {"prompt_tokens": 8, "total_tokens": 8}),
+        ("voyage", "embeddings", {"total_tokens": 8}),
+        ("cohere", "embeddings", {"billed_units": {"image_tokens": 8}}),
+        ("cohere", "rerank", {"billed_units": {"search_units": 1}}),
+        ("openai", "images", {"input_tokens": 8}),
+        ("openai", "transcription", {"type": "duration", "seconds": 95}),
+        ("openai", "transcription", {"input_tokens": 8}),
+        ("openai", "speech", {"characters": 40}),
+        ("openai", "speech", {"input_tokens": 8}),
+        ("mistral", "ocr", {"pages_processed": 3}),
+    ],
+)
+def test_formats_of_one_side_miss_nothing(provider: str, api: str, payload: Payload) -> None:
+    assert read(payload, provider, api).flags == ()
+
+
+def test_a_total_under_another_formats_name_does_not_hide_its_fields() -> None:
+    payload = {"input_tokens": 5, "output_tokens": 3, "total_tokens": 8}
+    usage = read(payload, "openai", "chat")
+    assert usage.buckets == {"tokens.in.text": 5, "tokens.out.text": 3}
+    assert (usage.flags, usage.profile) == ((), "openai/responses")

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from costspan.pricing import vocabulary
 from costspan.pricing.catalogue import Catalogue
-from costspan.pricing.estimate import estimate_request
+from costspan.pricing.estimate import count_answer, estimate_request
 from costspan.pricing.families import family_of
 from costspan.pricing.tokens import HEURISTIC, counter_for
 from costspan.pricing.types import Estimate
@@ -400,3 +401,34 @@ def test_a_huge_text_is_counted_by_samples(text: str) -> None:
     assert said.basis == "o200k~sampled"
     assert said.confidence == "medium"
     assert said.input_tokens.likely == pytest.approx(10 * one_tenth, rel=0.1)
+
+
+def test_no_answer_is_longer_than_the_model_can() -> None:
+    capped = estimate(user("hi", max_tokens=10**6))
+    assert capped.output_tokens.high == 16384
+    assert capped.assumptions["output"] == "model limit"
+    assert "output" not in estimate(user("hi", max_tokens=16384)).assumptions
+
+
+def test_an_embedding_model_has_no_answer_whatever_it_is_sent() -> None:
+    said = estimate(user("hi"), model="text-embedding-3-small")
+    assert said.output_tokens == (0, 0, 0)
+    assert said.cost_usd is not None
+
+
+def test_huge_tools_are_counted_by_samples_too() -> None:
+    tool = {"type": "function", "function": {"name": "f", "description": "word " * 1_000_000}}
+    said = estimate(user("hi", tools=[tool]), wait=False)
+    assert said.basis == "o200k~sampled"
+    assert said.confidence == "medium"
+
+
+def test_a_family_factor_stays_in_the_basis_of_a_sampled_count() -> None:
+    said = estimate(user("word " * 300_000), "anthropic", "claude-sonnet-4-5", "messages")
+    assert said.basis == "o200k~sampled*1.10"
+
+
+def test_a_long_answer_is_counted_by_samples() -> None:
+    vocabulary.load("o200k_base")
+    # "word " is one token; the last blank is one more
+    assert count_answer("word " * 1_000_000, model="gpt-4o") == pytest.approx(10**6, rel=0.01)

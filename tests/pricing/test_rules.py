@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from costspan.core.types import Usage
+from costspan.core.usage import read_usage
 from costspan.pricing.catalogue import Catalogue
 
 MILLION = 10**6
@@ -453,17 +454,112 @@ def test_prices_of_the_past_and_the_future_from_one_catalogue(price: Any) -> Non
         ({"prompt_tokens": -5, "completion_tokens": 100}, "0.001", "partial", ("tokens.in.text",)),
         ({"prompt_tokens": 100}, "0.00025", "partial", ("tokens.out.text",)),
         ({"total_tokens": 100}, "0.00025", "partial", ("tokens.in.text", "tokens.out.text")),
+        ({"completion_tokens": 0}, None, "unpriced", ("tokens.in.text",)),
     ],
 )  # fmt: skip
 def test_half_told_usage_is_never_a_clean_price(
     catalogue: Catalogue,
     usage: dict[str, Any],
-    usd: str,
+    usd: str | None,
     status: str,
     unknown: tuple[str, ...],
 ) -> None:
     at = datetime(2026, 11, 1, tzinfo=UTC)
     cost = catalogue.cost(provider="openai", model="gpt-4o", usage=usage, at=at, api="chat")
 
-    assert (cost.total, cost.status) == (Decimal(usd), status)
+    assert (cost.total, cost.status) == (None if usd is None else Decimal(usd), status)
     assert cost.unpriced_meters == unknown
+
+
+def test_an_answer_that_costs_nothing_is_not_missed(price: Any) -> None:
+    for usage in ({"prompt_tokens": 1000}, {"total_tokens": 1000}):
+        cost = price("openai", "text-embedding-3-small", usage, "2026-11-01", api="chat")
+        # $0.02 per million tokens
+        assert (cost.total, cost.status) == (Decimal("0.00002"), "priced")
+
+
+def test_an_answer_that_was_counted_since_is_not_missed(catalogue: Catalogue) -> None:
+    read = read_usage({"prompt_tokens": 1000}, provider="openai", api="chat")
+    assert read is not None
+    counted = read._replace(buckets={**read.buckets, "tokens.out.text": 100})
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    cost = catalogue.cost(provider="openai", model="gpt-4o", usage=counted, at=at)
+    # 1,000 x $2.50 + 100 x $10 per million tokens
+    assert (cost.total, cost.status) == (Decimal("0.0035"), "priced")
+
+
+def test_what_the_provider_reports_goes_before_what_it_does_not_tell(price: Any) -> None:
+    usage = {"completion_tokens": 100, "cost": 0.0033789}
+    cost = price("openrouter", "openai/gpt-4o", usage, "2026-11-01", api="chat")
+    assert (cost.total, cost.status) == (Decimal("0.0033789"), "reported")
+    assert (cost.difference, cost.unpriced_meters) == (None, ("tokens.in.text",))
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("openai", "GPT-4O"),
+        ("OpenAI", "gpt-4o"),
+        ("openai", " gpt-4o "),
+        ("openai", "openai/gpt-4o"),
+        ("openai", "OpenAI/GPT-4o"),
+    ],
+)
+def test_case_and_the_providers_own_prefix_do_not_matter(
+    price: Any, provider: str, model: str
+) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    assert price(provider, model, usage, "2026-11-01").total == Decimal("0.0035")
+
+
+def test_a_gateways_name_is_not_priced_as_the_vendors(price: Any, catalogue: Catalogue) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    assert price("unknown", "openai/gpt-4o", usage, "2026-11-01").status == "unpriced"
+    assert catalogue.near("unknown", "openai/gpt-4o")[0] == "openai/gpt-4o"
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "first"),
+    [
+        ("openai", "gpt-4oo", "gpt-4o"),
+        ("openai", "GPT-4oo", "gpt-4o"),
+        ("openai", "openai/gpt-4oo", "gpt-4o"),
+        ("anthropic", "claude-sonet-4-5", "claude-sonnet-4-5"),
+        ("gemini", "gemini-2.5-flsh", "gemini-2.5-flash"),
+        ("openrouter", "openai/gpt-4oo", "openai/gpt-4o"),
+        ("unknown", "openai/gpt-4oo", "openai/gpt-4o"),
+        ("openai", "our-own", None),
+        ("openai", "", None),
+        ("unknown", "gpt-4o", None),
+        ("unknown", "nobody/gpt-4o", None),
+    ],
+)
+def test_a_misspelt_model_has_suggestions(
+    catalogue: Catalogue, provider: str, model: str, first: str | None
+) -> None:
+    found = catalogue.near(provider, model)
+    assert found[:1] == ([] if first is None else [first])
+    assert len(found) <= 3
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "known", "reasons", "generates"),
+    [
+        ("openai", "gpt-4o", True, False, True),
+        ("openai", "GPT-5", True, True, True),
+        ("openai", "o3", True, True, True),
+        ("anthropic", "claude-sonnet-4-5", True, True, True),
+        ("gemini", "gemini-2.5-flash", True, True, True),
+        ("openai", "text-embedding-3-small", True, False, False),
+        ("azure", "text-embedding-3-small", True, False, False),
+        ("openai", "gpt-4oo", False, False, True),
+        ("unknown", "openai/gpt-4o", False, False, True),
+    ],
+)
+def test_what_is_known_of_a_model(
+    catalogue: Catalogue, provider: str, model: str, known: bool, reasons: bool, generates: bool
+) -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    assert catalogue.knows(provider=provider, model=model, at=at) is known
+    assert catalogue.reasons(provider=provider, model=model, at=at) is reasons
+    assert catalogue.generates(provider=provider, model=model, at=at) is generates

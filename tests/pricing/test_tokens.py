@@ -60,7 +60,7 @@ def test_the_memo_is_bounded(counter: TiktokenCounter) -> None:
 
 def test_counters_are_shared_and_say_what_they_stand_on() -> None:
     exact = counter_for("o200k_base", wait=True)
-    assert counter_for("o200k_base", wait=False).count("hi") == exact.count("hi")
+    assert counter_for("o200k_base", wait=False) is exact
     assert exact.basis == "o200k"
     assert HEURISTIC.basis == "heuristic"
 

@@ -165,3 +165,24 @@ time.sleep(float(sys.argv[1]))
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, "")
+
+
+AT_EXIT = """
+import atexit, threading, time
+from costspan.pricing import vocabulary
+atexit.register(time.sleep, 0.3)  # others are at work while the vocabulary loads
+atexit.register(vocabulary.load_in_background, "cl100k_base")
+threading._register_atexit(vocabulary.load_in_background, "o200k_base")
+"""
+
+
+def test_a_load_that_begins_at_exit_is_quiet() -> None:
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, "-c", AT_EXIT],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
