@@ -52,7 +52,7 @@ def add_request(request: ProviderRequest, facts: Row) -> None:
     if request.usage is not None:
         _usage(request.usage, facts)
     if request.cost is not None:
-        _cost(request.cost, facts)
+        add_cost(request.cost, request.usage, facts)
     else:
         facts["cost_status"] = "unpriced"
 
@@ -84,7 +84,15 @@ def _usage(usage: Usage, facts: Row) -> None:
         facts["speed"] = served.speed
 
 
-def _cost(cost: Cost, facts: Row) -> None:
+def add_cost(cost: Cost, usage: Usage | None, facts: Row) -> None:
+    """Add what a request costs to a row.
+
+    Args:
+        cost: What was computed, or reported.
+        usage: What it was computed from; a line's quantity is kept only where it stands neither
+            in the buckets nor in the fees: a fee per request, a minimum, a gateway's share.
+        facts: The row.
+    """
     facts["cost_status"] = cost.status
     if cost.total is not None:
         facts["cost_usd"] = cost.total
@@ -103,14 +111,23 @@ def _cost(cost: Cost, facts: Row) -> None:
         column = _cost_column(line.meter)
         parts[column] = parts[column] + line.amount_usd if column in parts else line.amount_usd
     facts.update(parts)
-    facts["cost_lines"] = [_line(x.meter, x.rate_usd, x.per, x.factors, x.row) for x in cost.lines]
+    told = usage.buckets if usage is not None else {}
+    stated = []
+    for line in cost.lines:
+        one = _line(line.meter, line.rate_usd, line.per, line.factors, line.row)
+        if told.get(line.meter) != line.quantity:
+            fees = usage.fees if usage is not None else {}
+            if fees.get(line.meter) != line.quantity:
+                one = [*one, str(line.quantity)]
+        stated.append(one)
+    facts["cost_lines"] = stated
 
 
 @lru_cache(maxsize=4096)
 def _line(
     meter: str, rate_usd: Decimal, per: int, factors: tuple[tuple[str, Decimal], ...], row: str
 ) -> list[object]:
-    """A cost line without quantity and amount, which follow from the buckets.
+    """A cost line without quantity and amount, which follow from the buckets and fees.
 
     So few different ones exist that the database stores them in next to nothing.
     """

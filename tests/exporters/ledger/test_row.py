@@ -63,8 +63,10 @@ def full_cost() -> Cost:
         "tokens.out.text": "0.0001",
         "fee.web_search": "0.02",
     }
+    told = {**full_usage().buckets, **full_usage().fees}
+    factors = (("tier", Decimal("1.5")),)
     lines = tuple(
-        CostLine(m, 1, Decimal("3.00"), 10**6, (("tier", Decimal("1.5")),), Decimal(a), "row-1")
+        CostLine(m, told[m], Decimal("3.00"), 10**6, factors, Decimal(a), "row-1")
         for m, a in amounts.items()
     )
     return Cost(
@@ -205,6 +207,26 @@ def test_every_column_of_a_full_call(make_call: MakeCall, make_request: MakeRequ
         "sdk_version": "0.1",
     }
     assert said.keys() | {"requests"} == {name for name, _ in CALL_COLUMNS}
+
+
+def test_a_quantity_that_is_in_no_bucket_stands_in_its_cost_line(
+    make_call: MakeCall, make_request: MakeRequest
+) -> None:
+    """A minimum of 10 seconds, and a fee that each request bears: told by no response."""
+    lines = tuple(
+        CostLine(meter, quantity, Decimal(1), 3600, (), Decimal("0.01"), "row")
+        for meter, quantity in (("seconds.audio.in", 10), ("fee.request", 1), ("fee.x", 2))
+    )
+    usage = Usage({"seconds.audio.in": Decimal("1.5")}, fees={"fee.x": 2})
+    cost = Cost(Decimal("0.03"), "priced", lines)
+
+    said = line(make_call(requests=(make_request(usage=usage, cost=cost),)))
+
+    assert said["cost_lines"] == [
+        ["seconds.audio.in", "1", 3600, [], "row", "10"],
+        ["fee.request", "1", 3600, [], "row", "1"],
+        ["fee.x", "1", 3600, [], "row"],
+    ]
 
 
 def test_what_is_not_known_is_null_and_not_zero(
