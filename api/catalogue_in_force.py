@@ -1,9 +1,19 @@
-"""The catalogue that the configuration puts in force: the bundled prices, and the user's own."""
+"""The catalogue in force: the bundled prices or their newer update, and the user's own."""
 
 from __future__ import annotations
 
-from costspan.middleware.config import Config
+import os
+from pathlib import Path
+
+from costspan.exporters.home import resolve_home
+from costspan.middleware.config import Config, ConfigError
+from costspan.pricing.books import Shelf
 from costspan.pricing.catalogue import Catalogue
+from costspan.pricing.overlay import Overlay, OverlayError
+from costspan.pricing.overlay_parse import parse_overlay
+
+UPDATE = "catalogue"
+"""The folder in the home to which ``costspan prices update`` writes."""
 
 
 def catalogue_in_force(config: Config) -> Catalogue:
@@ -11,5 +21,59 @@ def catalogue_in_force(config: Config) -> Catalogue:
 
     Args:
         config: The configuration in force.
+
+    Raises:
+        ConfigError: The file of own prices cannot be used; the text names line and key.
     """
-    return Catalogue.default()
+    return catalogue_of(config.home, config.prices)
+
+
+def catalogue_of(
+    home: str | os.PathLike[str] | None, prices: str | os.PathLike[str] | None
+) -> Catalogue:
+    """Give the catalogue of a home and a file of own prices.
+
+    Args:
+        home: The ledger's folder; None for the default one.
+        prices: The file; None for none.
+
+    Raises:
+        ConfigError: The file cannot be used.
+    """
+    catalogue = Catalogue.default()
+    newer = update_folder(home)
+    if newer is not None:
+        catalogue = Catalogue(Shelf(newer))
+    return catalogue.with_overlay(read_overlay(prices)) if prices else catalogue
+
+
+def read_overlay(path: str | os.PathLike[str]) -> Overlay:
+    """Read a file of own prices.
+
+    Raises:
+        ConfigError: It cannot be read; or, as `OverlayError` is caused by, it cannot be used.
+    """
+    try:
+        return parse_overlay(Path(path).read_text(encoding="utf-8"), os.fspath(path))
+    except OverlayError as error:
+        raise ConfigError(f"{error}; see: costspan prices check {os.fspath(path)}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ConfigError(
+            f"own prices {os.fspath(path)}: {reason}: mend prices in the configuration, "
+            "or COSTSPAN_PRICES"
+        ) from error
+
+
+def update_folder(home: str | os.PathLike[str] | None) -> Path | None:
+    """Give the folder of updated prices, if it is newer than what comes with the package."""
+    place = resolve_home(home)
+    if place.fallback:  # a folder for want of a better one, where others may write
+        return None
+    folder = place.path / UPDATE
+    try:
+        version = (folder / "version.txt").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    day = version.partition("+")[0]
+    return folder if day > Catalogue.default().version.partition("+")[0] else None

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from costspan import __version__
+from costspan.catalogue_in_force import catalogue_of
 from costspan.middleware import meter as middleware
 from costspan.middleware.config import Config, load
 
@@ -26,7 +27,9 @@ class Meter(middleware.Meter):
         aliases: Model name as called -> ``provider/model`` whose prices apply: an Azure
             deployment, a gateway's own name, a local model priced as if it were a paid one.
         billing_mode: ``metered``, or ``plan`` for calls that a flat subscription pays.
-        catalogue: The prices; the bundled ones by default.
+        prices: A TOML file with prices of your own: negotiated rates, discounts, self-hosted
+            models (docs/prices.md).
+        catalogue: The prices, if they are not the bundled ones with those of ``prices``.
 
     Raises:
         ValueError: An argument that cannot be used; the text says what is allowed.
@@ -44,11 +47,12 @@ class Meter(middleware.Meter):
         tags: Mapping[str, object] | None = None,
         aliases: Mapping[str, str] | None = None,
         billing_mode: str = "metered",
+        prices: str | os.PathLike[str] | None = None,
         catalogue: Catalogue | None = None,
     ) -> None:
         super().__init__(
             exporters=[_exporter(item, home) for item in exporters],
-            catalogue=catalogue,
+            catalogue=catalogue or catalogue_of(home, prices),
             tags=tags,
             aliases=aliases,
             billing_mode=billing_mode,
@@ -68,6 +72,7 @@ class Meter(middleware.Meter):
             tags=found.tags,
             aliases=found.aliases,
             billing_mode=found.billing_mode,
+            prices=found.prices,
         )
 
 

@@ -55,6 +55,12 @@ def canonical_tier(name: str) -> str | None:
     return None if key in ("", "auto") else _spellings("tier").get(key, key)
 
 
+@cache
+def known_providers() -> tuple[str, ...]:
+    """Give the canonical ids of the providers that names are known of."""
+    return tuple(row["canonical"] for row in _rows() if row["kind"] == "provider")
+
+
 @lru_cache(maxsize=256)
 def otel_provider(provider: str) -> str:
     """Give the value of OpenTelemetry's ``gen_ai.provider.name``.

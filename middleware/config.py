@@ -19,6 +19,7 @@ DEFAULTS: Mapping[str, Any] = {
     "tags": {},
     "aliases": {},
     "billing_mode": "metered",
+    "prices": None,
 }
 
 
@@ -37,6 +38,7 @@ class Config:
         aliases: Model name as called -> ``provider/model`` whose prices apply (an Azure
             deployment, a gateway's name, a local model priced as if it were a paid one).
         billing_mode: ``metered``, or ``plan`` where a flat subscription pays.
+        prices: The file of the user's own prices, if there is one.
         file: The file that was read, if any.
         sources: Key -> where its value came from.
     """
@@ -46,6 +48,7 @@ class Config:
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     billing_mode: str = "metered"
+    prices: Path | None = None
     file: Path | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -57,6 +60,7 @@ class Config:
             "tags": _pairs(self.tags),
             "aliases": _pairs(self.aliases),
             "billing_mode": self.billing_mode,
+            "prices": str(self.prices or "(none of your own)"),
         }
         return [(key, value, self.sources.get(key, "default")) for key, value in values.items()]
 
@@ -65,7 +69,8 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
     """Read the configuration in force.
 
     The file is ``COSTSPAN_CONFIG``, else ``./costspan.toml``, else ``costspan.toml`` in
-    ``COSTSPAN_HOME``. ``COSTSPAN_HOME`` overrides the file's ``home``.
+    ``COSTSPAN_HOME``. ``COSTSPAN_HOME`` and ``COSTSPAN_PRICES`` override the file's ``home`` and
+    ``prices``; a relative ``prices`` in the file starts at the file's folder.
 
     Args:
         environ: Environment variables, ``os.environ`` by default.
@@ -82,12 +87,18 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
     if env.get("COSTSPAN_HOME"):
         values["home"] = env["COSTSPAN_HOME"]
         sources["home"] = "COSTSPAN_HOME"
+    if file and values["prices"]:
+        values["prices"] = file.parent / Path(values["prices"]).expanduser()
+    if env.get("COSTSPAN_PRICES"):
+        values["prices"] = (cwd or Path()) / Path(env["COSTSPAN_PRICES"]).expanduser()
+        sources["prices"] = "COSTSPAN_PRICES"
     return Config(
         home=values["home"],
         exporters=tuple(values["exporters"]),
         tags=values["tags"],
         aliases=values["aliases"],
         billing_mode=values["billing_mode"],
+        prices=values["prices"],
         file=file,
         sources=sources,
     )
@@ -121,6 +132,8 @@ def _check(file: Path, key: str, value: object) -> None:
         raise ConfigError(f"{file}: unknown key {key!r}; allowed: {', '.join(DEFAULTS)}")
     if key == "home" and not isinstance(value, str):
         raise ConfigError(f"{file}: home = {value!r}: give a folder as text")
+    if key == "prices" and not (isinstance(value, str) and value):
+        raise ConfigError(f"{file}: prices = {value!r}: give the name of a TOML file as text")
     if key == "exporters" and not (
         isinstance(value, list) and all(name in EXPORTERS for name in value)
     ):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from costspan.pricing.called import called
 from costspan.pricing.matching import forms, undated
+from costspan.pricing.overlay import ANY_PROVIDER, Called, Overlay
 from costspan.pricing.rates import Book
 from costspan.pricing.rows import (
     BEGINNING,
     END,
     FOLDER,
+    LONGEST_CHAIN,
+    MODEL,
+    OWN_MODEL,
     Alias,
     Multiplier,
     Price,
@@ -26,7 +31,6 @@ from costspan.pricing.rows import (
 )
 from costspan.pricing.schedules import Schedule
 
-_LONGEST_CHAIN = 8
 _MOST_REMEMBERED = 4096
 
 
@@ -35,18 +39,24 @@ class Shelf:
 
     Args:
         folder: Where the data files are; the package's own by default.
+        overlay: The user's own prices, which go before them.
+
+    Attributes:
+        folder, overlay: As given.
     """
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path = FOLDER, overlay: Overlay | None = None) -> None:
+        self.folder = folder
+        self.overlay = overlay
         self._aliases: dict[tuple[str, str], tuple[Alias, ...]] = {}
         self._books: dict[tuple[str, str], Book | None] = {}
         self._facts: dict[tuple[str, str], Mapping[str, str]] = {}
 
     @cached_property
     def version(self) -> str:
-        """Day on which the facts were collected, and a hash of them."""
-        return (self._folder / "version.txt").read_text(encoding="utf-8").strip()
+        """Day on which the facts were collected, and a hash of them and of the user's own."""
+        version = (self.folder / "version.txt").read_text(encoding="utf-8").strip()
+        return f"{version}+own.{self.overlay.digest}" if self.overlay else version
 
     def resolve(
         self, provider: str, name: str, at: datetime
@@ -77,6 +87,9 @@ class Shelf:
             if row["provider"] == provider and matches(row["model"], name.rpartition("/")[2]):
                 book, since, until = self.resolve(row["priced_by"], name.rpartition("/")[2], at)
                 return book, max(start, since), min(end, until)
+        if self.overlay and provider != ANY_PROVIDER:
+            book, since, until = self.resolve(ANY_PROVIDER, name, at)
+            return book, max(start, since), min(end, until)
         return None, start, end
 
     def _follow(
@@ -84,8 +97,8 @@ class Shelf:
     ) -> tuple[Book | None, datetime, datetime]:
         """Follow aliases until the name no longer moves."""
         start, end = BEGINNING, END
-        for _ in range(_LONGEST_CHAIN):
-            target = None
+        for _ in range(LONGEST_CHAIN):
+            target: Alias | None = None
             for alias in self.aliases(provider, name):
                 if at < alias.start:
                     end = min(end, alias.start)
@@ -93,21 +106,21 @@ class Shelf:
                     start = max(start, alias.end)
                 else:
                     start, end = max(start, alias.start), min(end, alias.end)
-                    target = alias.target
+                    target = alias
             if target is None:
                 break
-            name = target
+            provider, name = target.provider or provider, target.target
         return self.book(provider, name), start, end
 
     def aliases(self, provider: str, name: str) -> tuple[Alias, ...]:
-        """Give what a name has stood for."""
+        """Give what a name has stood for; the user's own names come last and win."""
         key = (provider, name.lower())
         if key not in self._aliases:
             if len(self._aliases) > _MOST_REMEMBERED:
                 self._aliases.clear()
-            self._aliases[key] = tuple(
-                Alias(row["target"], *period(row)) for row in self._alias_table.rows(*key)
-            )
+            listed = [Alias(row["target"], *period(row)) for row in self._alias_table.rows(*key)]
+            own = self.overlay.aliases(*key) if self.overlay else []
+            self._aliases[key] = (*listed, *own)
         return self._aliases[key]
 
     def book(self, provider: str, name: str) -> Book | None:
@@ -122,11 +135,16 @@ class Shelf:
     def _build(self, provider: str, name: str) -> Book | None:
         rows = self._prices.rows(provider, name)
         patterns = _of_model(self._patterns, provider, name)
-        if not rows and not any(row["meter"].startswith("tokens.in.text") for row in patterns):
-            return None  # fees alone do not make a model known
+        names = self._called.get((provider, name), ())
+        own = self.overlay.rates(provider, name, names) if self.overlay else []
+        if any(row.meter[:4] != "fee." for row in own):  # not free, as others of its kind are
+            patterns = [row for row in patterns if row["meter"][:4] == "fee."]
+        listed = [*map(price, rows), *map(price, patterns), *own]
+        if not any(map(_makes_known, listed)):
+            return None  # the provider's fees alone do not make a model known
         prices: dict[str, list[Price]] = {}
-        for row in (*rows, *patterns):
-            prices.setdefault(row["meter"], []).append(price(row))
+        for row in listed:
+            prices.setdefault(row.meter, []).append(row)
         named = {row.schedule for some in prices.values() for row in some} - {""}
         fixed = _of_model(self._fixed, provider, name)
         fees = _of_model(self._request_fees, provider, name)
@@ -138,7 +156,8 @@ class Shelf:
                 one
                 for owner, pattern, one in self._multipliers
                 if owner == provider and matches(pattern, name)
-            ),
+            )
+            + tuple(self.overlay.factors(provider, name, names) if self.overlay else ()),
             fixed_tokens={
                 row["fee"]: (row["meter"], int(row["quantity"]), *period(row)) for row in fixed
             },
@@ -147,12 +166,17 @@ class Shelf:
                 for row in _of_model(self._minimums, provider, name)
             },
             schedules={schedule: self._schedules[schedule] for schedule in named},
-            request_fee=fees[0]["fee"] if fees else "",
+            request_fee=fees[0]["fee"] if fees else _own_request_fee(own),
         )
 
     def provenance(self, row_id: str) -> Provenance | None:
-        """Find what vouches for a price row; reads the sources only now."""
-        for row in read_all(self._folder / "provenance.csv"):
+        """Find what vouches for a price row or a factor; reads the sources only now."""
+        if self.overlay and row_id in self.overlay.sources:
+            return self.overlay.sources[row_id]
+        for row in read_all(self.folder / "multipliers.csv"):
+            if row["id"] == row_id:
+                return Provenance(row["evidence"], row["source"], row["note"])
+        for row in read_all(self.folder / "provenance.csv"):
             if row_id in row["ids"].split(" "):
                 return Provenance(row["evidence"], row["source"], row["note"])
         return None
@@ -169,7 +193,8 @@ class Shelf:
 
     def names(self, provider: str) -> set[str]:
         """Give every id and alias of a provider."""
-        return self._prices.names(provider) | self._alias_table.names(provider)
+        listed = self._prices.names(provider) | self._alias_table.names(provider)
+        return listed | self.overlay.models(provider) if self.overlay else listed
 
     def factors(self, provider: str, meter: str, at: datetime) -> list[Multiplier]:
         """Give the multipliers on a meter that hold for every model of a provider."""
@@ -183,46 +208,61 @@ class Shelf:
         ]
 
     @cached_property
+    def _called(self) -> Mapping[tuple[str, str], Sequence[Called]]:
+        return called(self.overlay.named(), self.aliases) if self.overlay else {}
+
+    @cached_property
     def _prices(self) -> Table:
-        return Table(self._folder / "prices.csv")
+        return Table(self.folder / "prices.csv")
 
     @cached_property
     def _alias_table(self) -> Table:
-        return Table(self._folder / "aliases.csv")
+        return Table(self.folder / "aliases.csv")
 
     @cached_property
     def _models(self) -> Table:
-        return Table(self._folder / "models.csv")
+        return Table(self.folder / "models.csv")
 
     @cached_property
     def _patterns(self) -> list[dict[str, str]]:
-        return read_all(self._folder / "patterns.csv")
+        return read_all(self.folder / "patterns.csv")
 
     @cached_property
     def _families(self) -> list[dict[str, str]]:
-        return read_all(self._folder / "families.csv")
+        return read_all(self.folder / "families.csv")
 
     @cached_property
     def _fixed(self) -> list[dict[str, str]]:
-        return read_all(self._folder / "fixed_tokens.csv")
+        return read_all(self.folder / "fixed_tokens.csv")
 
     @cached_property
     def _minimums(self) -> list[dict[str, str]]:
-        return read_all(self._folder / "minimums.csv")
+        return read_all(self.folder / "minimums.csv")
 
     @cached_property
     def _request_fees(self) -> list[dict[str, str]]:
-        return read_all(self._folder / "request_fees.csv")
+        return read_all(self.folder / "request_fees.csv")
 
     @cached_property
     def _multipliers(self) -> list[tuple[str, str, Multiplier]]:
-        rows = read_all(self._folder / "multipliers.csv")
+        rows = read_all(self.folder / "multipliers.csv")
         return [(row["provider"], row["model"], multiplier(row)) for row in rows]
 
     @cached_property
     def _schedules(self) -> dict[str, Schedule]:
-        rows = read_all(self._folder / "schedules.csv")
+        rows = read_all(self.folder / "schedules.csv")
         return {row["schedule"]: Schedule.parse(row) for row in rows}
+
+
+def _makes_known(row: Price) -> bool:
+    """Whether a row makes a model known; the fees of a provider alone do not."""
+    named = row.specificity in (MODEL, OWN_MODEL)
+    return named or row.meter.startswith("tokens.in.text") or (row.own and row.meter[:4] != "fee.")
+
+
+def _own_request_fee(own: Iterable[Price]) -> str:
+    """What a user says to be paid for each request is paid though no response tells it."""
+    return next((row.meter for row in own if row.meter == "fee.request"), "")
 
 
 def _of_model(rows: list[dict[str, str]], provider: str, name: str) -> list[dict[str, str]]:

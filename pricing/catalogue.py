@@ -13,6 +13,7 @@ from costspan.core.usage import read_usage
 from costspan.pricing.books import Shelf
 from costspan.pricing.itemise import itemise, own_key, quoted, result
 from costspan.pricing.near import near
+from costspan.pricing.overlay import Overlay
 from costspan.pricing.plans import Plan
 from costspan.pricing.rates import Book
 from costspan.pricing.rows import BEGINNING, END, Provenance
@@ -40,9 +41,25 @@ class Catalogue:
         """Give the catalogue that comes with the package; the same object each time."""
         return _default()
 
+    def with_overlay(self, overlay: Overlay) -> Catalogue:
+        """Give a catalogue in which the user's own prices go before these.
+
+        Args:
+            overlay: What `costspan.pricing.overlay_parse.parse_overlay` read.
+        """
+        return Catalogue(Shelf(self._shelf.folder, overlay))
+
+    @property
+    def overlay(self) -> Overlay | None:
+        """The user's own prices, if there are any."""
+        return self._shelf.overlay
+
     @property
     def version(self) -> str:
-        """Day on which the facts were collected and a hash of them: ``2026-11-25+239fd191``."""
+        """Day on which the facts were collected and a hash of them: ``2026-11-25+239fd191``.
+
+        With prices of the user's own, ``+own.`` and a hash of these.
+        """
         return self._shelf.version
 
     def cost(
@@ -126,10 +143,10 @@ class Catalogue:
         return totals
 
     def provenance(self, row_id: str) -> Provenance | None:
-        """Give the source of a price row, by the id that stands in a cost's line.
+        """Give the source of a price row or of a factor, by the id that stands in a cost's line.
 
         Args:
-            row_id: `CostLine.row`.
+            row_id: `CostLine.row`, or the first of one of its ``factors``.
 
         Returns:
             Evidence grade, source and note; None for an id that this catalogue does not have.

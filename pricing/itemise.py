@@ -9,6 +9,7 @@ from decimal import Decimal
 from costspan.core.sides import GUESSED
 from costspan.core.types import Quantity, Served, Usage
 from costspan.pricing.fees import billed, is_optional
+from costspan.pricing.overlay import ANY_PROVIDER
 from costspan.pricing.plans import Plan
 from costspan.pricing.rates import EXACT, PICODOLLAR, Book, RateSet
 from costspan.pricing.rows import Multiplier
@@ -187,7 +188,7 @@ def result(
         reported,
         difference,
         unpriced_meters,
-        book.provider if book is not None else plan.provider,
+        book.provider if book is not None and book.provider != ANY_PROVIDER else plan.provider,
         book.model if book is not None else None,
         version,
     )

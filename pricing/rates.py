@@ -176,9 +176,8 @@ def find_rate(book: Book, meter: str, when: Circumstance) -> Rate | None:
 
 
 def _select(rows: Iterable[Price], when: Circumstance) -> Price | None:
-    """Take the most specific row that holds: by model, tier, region, band, then schedule."""
+    """Take the most specific row that holds: by tier, region, band, schedule, then model."""
     best: Price | None = None
-    rank: tuple[int, bool, bool, int, bool] = (0, False, False, 0, False)
     tier, region, deployment = when.situation[:3]
     for row in rows:
         if not (
@@ -189,17 +188,21 @@ def _select(rows: Iterable[Price], when: Circumstance) -> Price | None:
             and (not row.schedule or row.schedule in when.open_schedules)
         ):
             continue
-        its = (row.specificity, bool(row.tier), bool(row.region), row.over, bool(row.schedule))
-        if best is None or its > rank:
-            best, rank = row, its
+        if best is None or row.rank > best.rank:
+            best = row
     return best
 
 
 def _factors(
     multipliers: Iterable[Multiplier], row: Price, meter: str, when: Circumstance
 ) -> tuple[tuple[str, Decimal], ...]:
-    """Collect the factors on a meter; a row made for the tier already holds the tier's factor."""
-    found = []
+    """Collect the factors on a meter; a row made for the tier already holds the tier's factor.
+
+    The user's own rate is net: no discount comes off it, and of a flat one nothing at all.
+    """
+    found: list[tuple[str, Decimal]] = []
+    if row.flat:
+        return ()
     for one in multipliers:
         value = getattr(when.situation, one.attribute, None)
         if (
@@ -207,6 +210,7 @@ def _factors(
             and one.holds(value)
             and meter.startswith(one.prefixes)
             and not (one.attribute == "tier" and row.tier == value)
+            and not (row.own and not one.attribute)
         ):
             found.append((one.id, one.factor))
     return tuple(found)

@@ -14,6 +14,12 @@ FOLDER = Path(__file__).parent
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 END = datetime.max.replace(tzinfo=UTC)
 
+LONGEST_CHAIN = 8
+"""Aliases that are followed one after the other."""
+MODEL, OWN_PATTERN, OWN_MODEL = 1000, 2000, 3000
+"""Specificity of a row of a model itself, and of the user's own rows for a pattern (and its
+length) and for a model: of two rows for one condition, the own one holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
@@ -28,8 +34,9 @@ class Price:
         tier, region, schedule: What must hold for it; empty means anything.
         over: It holds for prompts above so many tokens; -1 for all. The row's own comparison is
             folded in: an inclusive band of 200,000 is stored as 199,999.
-        specificity: Letters of the pattern it came from; more than any pattern for a row of the
-            model itself.
+        specificity: Letters of the pattern it came from, or `MODEL`, `OWN_PATTERN` ...
+        own: Whether it is the user's own rate, a net one, and not a list price.
+        flat: Whether it holds whatever the tier, place, prompt size and hour, without factors.
     """
 
     id: str
@@ -43,15 +50,36 @@ class Price:
     schedule: str
     over: int
     specificity: int
+    own: bool = False
+    flat: bool = False
+
+    @property
+    def rank(self) -> tuple[bool, bool, bool, int, bool, int]:
+        """Which of several rows that hold is taken: the one for the narrowest condition."""
+        return (
+            self.flat,
+            bool(self.tier),
+            bool(self.region),
+            self.over,
+            bool(self.schedule),
+            self.specificity,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A name that stood for another one over a period."""
+    """A name that stood for another one over a period.
+
+    Attributes:
+        target: The other name.
+        start, end: UTC instants, the end is excluded.
+        provider: Whose model that is; empty where it is the provider's own.
+    """
 
     target: str
     start: datetime
     end: datetime
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +90,8 @@ class Multiplier:
         id: Its name in the catalogue.
         factor: What amounts are multiplied by.
         prefixes: Beginnings of the meters it reaches.
-        attribute: What of the call it looks at: ``tier``, ``region``, ``deployment``, ``speed``.
+        attribute: What of the call it looks at: ``tier``, ``region``, ``deployment``, ``speed``;
+            empty for a discount, which holds for every list price.
         values: The values it holds for, or does not hold for.
         negated: Whether it holds for any other known value.
         start, end: UTC instants, the end is excluded.
@@ -79,6 +108,8 @@ class Multiplier:
 
     def holds(self, value: str | None) -> bool:
         """Say whether it applies to a call whose attribute has this value."""
+        if not self.attribute:
+            return True
         return value is not None and (value in self.values) is not self.negated
 
 
@@ -88,7 +119,8 @@ class Provenance:
 
     Attributes:
         evidence: ``billed``, ``provider-page``, ``announcement``, ``secondary`` or the map that it
-            was imported from (``imported-litellm``, ``imported-genai-prices``).
+            was imported from (``imported-litellm``, ``imported-genai-prices``); ``own`` for what
+            the user says.
         source: The page or repository that says so.
         note: What to know about it.
     """
@@ -171,7 +203,7 @@ def price(row: Mapping[str, str]) -> Price:
         region=row["region"],
         schedule=row["schedule"],
         over=over - 1 if row["band_inclusive"] == "true" else over,
-        specificity=len(row["model"]) if "*" in row["model"] else 1000,
+        specificity=len(row["model"]) if "*" in row["model"] else MODEL,
     )
 
 

@@ -25,6 +25,7 @@ def test_defaults_without_any_file(tmp_path: Path) -> None:
         ("tags", "default"),
         ("aliases", "default"),
         ("billing_mode", "default"),
+        ("prices", "default"),
     ]
 
 
