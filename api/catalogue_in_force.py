@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from costspan.catalogue_update import newest_update
 from costspan.exporters.home import resolve_home
 from costspan.middleware.config import Config, ConfigError
 from costspan.pricing.books import Shelf
 from costspan.pricing.catalogue import Catalogue
 from costspan.pricing.overlay import Overlay, OverlayError
 from costspan.pricing.overlay_parse import parse_overlay
-
-UPDATE = "catalogue"
-"""The folder in the home to which ``costspan prices update`` writes."""
 
 
 def catalogue_in_force(config: Config) -> Catalogue:
@@ -66,14 +64,11 @@ def read_overlay(path: str | os.PathLike[str]) -> Overlay:
 
 
 def update_folder(home: str | os.PathLike[str] | None) -> Path | None:
-    """Give the folder of updated prices, if it is newer than what comes with the package."""
+    """Give the folder of updated prices, if they are newer than what comes with the package."""
     place = resolve_home(home)
     if place.fallback:  # a folder for want of a better one, where others may write
         return None
-    folder = place.path / UPDATE
-    try:
-        version = (folder / "version.txt").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    folder = newest_update(place)
+    if folder is None or folder.name[:10] < Catalogue.default().version[:10]:
         return None
-    day = version.partition("+")[0]
-    return folder if day > Catalogue.default().version.partition("+")[0] else None
+    return folder

@@ -15,6 +15,7 @@ from costspan.cli import EXIT_INTERRUPTED
 from costspan.cli_estimate import estimate
 from costspan.cli_interrupt import cleaning_up
 from costspan.cli_ledger import config, doctor, merge
+from costspan.cli_prices import prices
 from costspan.cli_reports import calls, report
 
 EXIT_ERROR = 2
@@ -80,7 +81,7 @@ def demo(home: str | None) -> int:
         return module.main(home)
 
 
-for command in (report, calls, estimate, config, doctor, merge):
+for command in (report, calls, prices, estimate, config, doctor, merge):
     cli.add_command(command)
 
 

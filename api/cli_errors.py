@@ -14,9 +14,10 @@ def one_line_errors() -> Iterator[None]:
     from costspan.exporters.home import HomeError
     from costspan.exporters.ledger.errors import LedgerError
     from costspan.middleware.config import ConfigError
+    from costspan.pricing.update import UpdateError
     from costspan.reports.errors import ReportError
 
     try:
         yield
-    except (LedgerError, HomeError, ConfigError, ReportError) as error:
+    except (LedgerError, HomeError, ConfigError, UpdateError, ReportError) as error:
         raise click.ClickException(str(error)) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -170,16 +170,9 @@ class Shelf:
         )
 
     def provenance(self, row_id: str) -> Provenance | None:
-        """Find what vouches for a price row or a factor; reads the sources only now."""
-        if self.overlay and row_id in self.overlay.sources:
-            return self.overlay.sources[row_id]
-        for row in read_all(self.folder / "multipliers.csv"):
-            if row["id"] == row_id:
-                return Provenance(row["evidence"], row["source"], row["note"])
-        for row in read_all(self.folder / "provenance.csv"):
-            if row_id in row["ids"].split(" "):
-                return Provenance(row["evidence"], row["source"], row["note"])
-        return None
+        """Find what vouches for a price row or a factor."""
+        own = self.overlay.sources.get(row_id) if self.overlay else None
+        return own or self._sources.get(row_id)
 
     def facts(self, provider: str, model: str) -> Mapping[str, str]:
         """Give what is known of a model beside its prices; empty when nothing is."""
@@ -196,6 +189,11 @@ class Shelf:
         listed = self._prices.names(provider) | self._alias_table.names(provider)
         return listed | self.overlay.models(provider) if self.overlay else listed
 
+    def all_names(self) -> Iterator[tuple[str, str]]:
+        """Give provider and id of every model and of every alias, in their order."""
+        own = {one[:2] for one in self.overlay.names} | self.overlay.named() if self.overlay else ()
+        yield from sorted({*self._prices.keys(), *self._alias_table.keys(), *own})
+
     def factors(self, provider: str, meter: str, at: datetime) -> list[Multiplier]:
         """Give the multipliers on a meter that hold for every model of a provider."""
         return [
@@ -210,6 +208,19 @@ class Shelf:
     @cached_property
     def _called(self) -> Mapping[tuple[str, str], Sequence[Called]]:
         return called(self.overlay.named(), self.aliases) if self.overlay else {}
+
+    @cached_property
+    def _sources(self) -> dict[str, Provenance]:
+        """By the id of a row or factor; large, and read only when somebody asks for sources."""
+        rows = [
+            *((row["id"], row) for row in read_all(self.folder / "multipliers.csv")),
+            *(
+                (one, r)
+                for r in read_all(self.folder / "provenance.csv")
+                for one in r["ids"].split()
+            ),
+        ]
+        return {one: Provenance(r["evidence"], r["source"], r["note"]) for one, r in rows}
 
     @cached_property
     def _prices(self) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -153,18 +153,31 @@ class Catalogue:
         """
         return self._shelf.provenance(row_id)
 
+    def book(self, *, provider: str, model: str, at: datetime) -> Book | None:
+        """Give all rates of a model, of whatever day; None when there are none.
+
+        Args:
+            provider, model: In any spelling.
+            at: When the name was used: aliases move.
+        """
+        return self._plan(provider, model, None, _NOTHING_SERVED, None, at, at).book
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Give the provider and the id of every model, and of every alias."""
+        return self._shelf.all_names()
+
     def knows(self, *, provider: str, model: str, at: datetime) -> bool:
         """Say whether there are prices for a model, of whatever day."""
-        return self._plan(provider, model, None, _NOTHING_SERVED, None, at, at).book is not None
+        return self.book(provider=provider, model=model, at=at) is not None
 
     def output_limit(self, *, provider: str, model: str, at: datetime) -> int | None:
         """Give the most tokens that a model can generate; None when that is not known."""
-        said = self._facts(provider, model, at).get("max_output")
+        said = self.facts(provider=provider, model=model, at=at).get("max_output")
         return int(said) if said else None
 
     def reasons(self, *, provider: str, model: str, at: datetime) -> bool:
         """Say whether a model is known to think before it answers, always or on request."""
-        supported = self._facts(provider, model, at).get("supports", "")
+        supported = self.facts(provider=provider, model=model, at=at).get("supports", "")
         return "reasoning" in supported.split(";")
 
     def generates(self, *, provider: str, model: str, at: datetime) -> bool:
@@ -172,7 +185,7 @@ class Catalogue:
 
         True for models of which nothing is known, and for those that cost nothing.
         """
-        book = self._plan(provider, model, None, _NOTHING_SERVED, None, at, at).book
+        book = self.book(provider=provider, model=model, at=at)
         paid = book.paid_meters(at) if book is not None else ()
         return "tokens.in.text" not in paid or any(m.startswith("tokens.out.") for m in paid)
 
@@ -190,14 +203,14 @@ class Catalogue:
         """
         return near(self._shelf, canonical_provider(provider), model.strip().lower())
 
-    def _facts(self, provider: str, model: str, at: datetime) -> Mapping[str, str]:
+    def facts(self, *, provider: str, model: str, at: datetime) -> Mapping[str, str]:
         """The row of ``models.csv``; empty when there is none."""
-        book = self._plan(provider, model, None, _NOTHING_SERVED, None, at, at).book
+        book = self.book(provider=provider, model=model, at=at)
         return self._shelf.facts(book.provider, book.model) if book is not None else {}
 
     def writes_caches(self, *, provider: str, model: str, at: datetime) -> bool:
         """Say whether a model bills what it writes to its cache without being asked to."""
-        book = self._plan(provider, model, None, _NOTHING_SERVED, None, at, at).book
+        book = self.book(provider=provider, model=model, at=at)
         rows = book.prices.get("tokens.in.cache_write", ()) if book is not None else ()
         return any(row.start <= at < row.end for row in rows)
 

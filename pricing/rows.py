@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -159,8 +159,14 @@ class Table:
 
     def names(self, provider: str) -> set[str]:
         """Give the names of all rows of a provider."""
-        lines = self._text.split("\n")
-        return {line.split(",", 2)[1] for line in lines if line.startswith(f"{provider},")}
+        return {name for owner, name in self.keys() if owner == provider}
+
+    def keys(self) -> Iterator[tuple[str, str]]:
+        """Give the provider and the name of each row."""
+        for line in self._text.split("\n")[1:]:
+            if line:
+                provider, name, _ = line.split(",", 2)
+                yield provider, name
 
 
 def read_all(path: Path) -> list[dict[str, str]]:

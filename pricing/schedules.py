@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import day_name
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -40,6 +41,15 @@ class Schedule:
             holidays=tuple((date.fromisoformat(s[0]), date.fromisoformat(s[-1])) for s in spans),
             by_start=row["clock"] == "start",
         )
+
+    def __str__(self) -> str:
+        """The windows in words: ``09:00-12:00, 14:00-18:00 Asia/Shanghai, Monday to Friday``."""
+        windows = ", ".join(f"{opens:%H:%M}-{closes:%H:%M}" for opens, closes in self.windows)
+        first, last = min(self.days), max(self.days)
+        days = "" if len(self.days) == 7 else f", {day_name[first - 1]} to {day_name[last - 1]}"
+        but = " but for holidays" if self.holidays else ""
+        clock = "starts" if self.by_start else "ends"
+        return f"{windows} {self.zone}{days}{but}, by when a call {clock}"
 
     def contains(self, at: datetime) -> bool:
         """Say whether an aware instant lies in a window."""

@@ -104,7 +104,8 @@ def fit(columns: Sequence[Column], screen: Screen) -> list[Column]:
 
 def draw_line(text: str, screen: Screen, style: str = "") -> str:
     """A sentence, broken where the screen ends."""
-    lines = textwrap.wrap(_printable_text(text, screen.ascii_only), screen.width)
+    text = _printable_text(text, screen.ascii_only)
+    lines = textwrap.wrap(text, screen.width, break_on_hyphens=False)  # addresses hold hyphens
     return "".join(_styled(line, style, screen) + "\n" for line in lines)
 
 

@@ -10,35 +10,22 @@ only when somebody asks for them. Running it twice on the same facts writes the 
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
 import sys
 from base64 import b32encode
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
-Row = dict[str, str]
-
-PRICES = "provider,model,meter,amount_usd,per,valid_from,valid_to,tier,region,band_over,"
-COLUMNS = {
-    "prices.csv": PRICES + "band_inclusive,schedule,id",
-    "patterns.csv": PRICES + "band_inclusive,schedule,id",
-    "aliases.csv": "provider,alias,target,valid_from,valid_to,source,note",
-    "multipliers.csv": (
-        "id,factor,applies_to,provider,model,attribute,operator,values,valid_from,valid_to,"
-        "evidence,source,note"
-    ),
-    "schedules.csv": "schedule,timezone,days,windows,except_dates,clock,source",
-    "models.csv": (
-        "provider,model,context_window,max_output,released,deprecated_on,modalities,tokenizer,"
-        "supports"
-    ),
-    "provenance.csv": "evidence,source,note,ids",
-}
-BY_HAND = ("families.csv", "fixed_tokens.csv", "hosts.csv", "minimums.csv", "request_fees.csv")
-"""Files that are kept in TARGET by hand; they count for the version."""
+from costspan.pricing.files import (
+    BY_HAND,
+    VERSION,
+    Row,
+    provenance,
+    read_rows,
+    version_of,
+    write_rows,
+)
 
 _IDENTITY = (
     "provider",
@@ -59,28 +46,35 @@ def main(facts: Path, target: Path) -> None:
     prices = [{**row, "id": row_id(row)} for row in read(facts / "price_facts.csv")]
     if len({row["id"] for row in prices}) != len(prices):
         raise ValueError("two price rows have one id: their identifying columns are equal")
-    prices = sort(prices, *PRICES.strip(",").split(","))
     tables = {
         "prices.csv": [row for row in prices if "*" not in row["model"]],
         "patterns.csv": [row for row in prices if "*" in row["model"]],
-        "aliases.csv": sort(read(facts / "aliases.csv"), "provider", "alias", "valid_from"),
+        "aliases.csv": read(facts / "aliases.csv"),
         "multipliers.csv": [condition(row) for row in read(facts / "multipliers.csv")],
         "schedules.csv": read(facts / "schedules.csv"),
-        "models.csv": sort(read(facts / "models.csv"), "provider", "model"),
-        "provenance.csv": provenance(prices),
+        "models.csv": read(facts / "models.csv"),
     }
-    texts = {name: table(COLUMNS[name].split(","), rows) for name, rows in tables.items()}
-    by_hand = [(target / name).read_text(encoding="utf-8") for name in BY_HAND]
-    digest = hashlib.sha256("".join([*texts.values(), *by_hand]).encode()).hexdigest()
-    texts["version.txt"] = f"{collected(facts / 'README.md')}+{digest[:8]}\n"
+    texts = {name: write_rows(name, rows) for name, rows in tables.items()}
+    texts["provenance.csv"] = write_rows("provenance.csv", provenance(vouchers(prices, texts)))
+    by_hand = {name: (target / name).read_text(encoding="utf-8") for name in BY_HAND}
+    day = collected(facts / "README.md")
+    texts[VERSION] = version_of(day, {**texts, **by_hand}) + "\n"
     for name, text in texts.items():
         (target / name).write_text(text, encoding="utf-8", newline="")
 
 
+def vouchers(prices: list[Row], texts: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    """Give the source of each price row, in the order in which the rows are written."""
+    by_id = {row["id"]: row for row in prices}
+    for name in ("prices.csv", "patterns.csv"):
+        for written in read_rows(texts[name]):
+            row = by_id[written["id"]]
+            yield row["id"], row["evidence"], row["source"], row["note"]
+
+
 def read(path: Path) -> list[Row]:
     """Read one file of facts."""
-    with path.open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
+    return read_rows(path.read_text(encoding="utf-8"))
 
 
 def row_id(row: Row) -> str:
@@ -103,37 +97,12 @@ def condition(row: Row) -> Row:
     }
 
 
-def provenance(prices: list[Row]) -> list[Row]:
-    """Group the row ids by what vouches for them."""
-    grouped: dict[tuple[str, str, str], list[str]] = {}
-    for row in prices:
-        grouped.setdefault((row["evidence"], row["source"], row["note"]), []).append(row["id"])
-    return [
-        {"evidence": evidence, "source": source, "note": note, "ids": " ".join(ids)}
-        for (evidence, source, note), ids in sorted(grouped.items())
-    ]
-
-
 def collected(readme: Path) -> str:
     """The day on which the facts were collected, as their README says."""
     match = re.search(r"Collected (\d{4}-\d\d-\d\d)", readme.read_text(encoding="utf-8"))
     if match is None:
         raise ValueError(f"{readme}: no 'Collected YYYY-MM-DD'")
     return match[1]
-
-
-def sort(rows: list[Row], *columns: str) -> list[Row]:
-    """Order rows by columns without regard to case."""
-    return sorted(rows, key=lambda row: [row[column].lower() for column in columns])
-
-
-def table(columns: list[str], rows: Iterable[Row]) -> str:
-    """Write rows as CSV text with Unix line ends."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 if __name__ == "__main__":

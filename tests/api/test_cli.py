@@ -30,7 +30,11 @@ from costspan.middleware.record import Call, ErrorFacts, ProviderRequest
 from costspan.pricing.types import Cost
 
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
-COMMANDS = sorted(cli.commands)
+COMMANDS = [
+    name
+    for command, found in sorted(cli.commands.items())
+    for name in (command, *(f"{command} {one}" for one in getattr(found, "commands", ())))
+]
 
 
 @dataclass(frozen=True)
