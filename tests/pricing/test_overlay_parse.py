@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -159,3 +161,11 @@ def test_a_currency_with_dated_rates() -> None:
     assert currency.code == "EUR"
     assert [rate.per_usd for rate in currency.rates] == [Decimal("0.95"), Decimal("0.92")]
     assert currency.rates[1].start == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_the_example_of_the_docs_is_right() -> None:
+    page = Path(__file__).parents[2] / "docs" / "prices.md"
+    (example,) = re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    overlay = parse_overlay(example, "prices.toml")
+    assert (len(overlay.prices), len(overlay.discounts), len(overlay.names)) == (4, 1, 1)
+    assert overlay.currency is not None
