@@ -34,6 +34,7 @@ FALLBACKS = {
     "ollama": "ollama/ollama",
     "gen_ai": "otel/gen_ai",
     "usage": "litellm/usage",
+    "interactions": "google/interactions",
 }
 """The profile of a wire format when its provider has none of its own: the profile belongs to the
 format, never to the model."""
@@ -69,7 +70,9 @@ class Profile:
         paths: All ways to each value, the first that leads to something wins.
         top: (key, index) of the values that stand in the usage object itself.
         nested: Per sub-object its (key, index) pairs.
-        searched: Indices of the values that need a real search.
+        deep: Per sub-object of a sub-object, named by two keys, the same.
+        searched: (keys, indices) of the values that need a real search, which need not be made
+            where the usage object has none of the keys.
         meters: (index, leaf meter) of every bucket.
         roots: Indices of the token buckets that are inside nothing: their sum is the whole.
         sides: What every response counts, as (``input`` or ``output``, places): a side is missing
@@ -78,7 +81,9 @@ class Profile:
         total: Index of the provider's own grand total, or -1.
         outside: Indices of reasoning buckets that stand outside the output total, with the
             index of that total.
-        fees: (meter, paths) of what is charged by the piece.
+        fees: (meter, whether it stands in the response, keys as above, paths) of what is charged
+            by the piece. Where the meter ends in ``.*`` the value names its last part, once; with
+            ``?`` it counts once.
         shared: Those of the inner ones that a second parent holds as well.
         select_names: The fields of `Served` that the format tells.
         selects: Of each (whether it stands in the response, its key if it is a plain one, paths).
@@ -89,14 +94,15 @@ class Profile:
     paths: tuple[tuple[Path, ...], ...]
     top: tuple[tuple[str, int], ...]
     nested: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
-    searched: tuple[int, ...]
+    deep: tuple[tuple[str, str, tuple[tuple[str, int], ...]], ...]
+    searched: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]
     meters: tuple[tuple[int, str], ...]
     roots: tuple[int, ...]
     sides: tuple[tuple[str, tuple[int, ...]], ...]
     inner: tuple[Inner, ...]
     total: int
     outside: tuple[tuple[int, int], ...]
-    fees: tuple[tuple[str, tuple[Path, ...]], ...]
+    fees: tuple[tuple[str, bool, tuple[str, ...], tuple[Path, ...]], ...]
     shared: tuple[Inner, ...]
     select_names: tuple[str, ...]
     selects: tuple[tuple[bool, str | None, tuple[Path, ...]], ...]
@@ -106,7 +112,10 @@ class Profile:
 def profile_for(provider: str, api: str) -> Profile | None:
     """Find the profile of a canonical (provider, api) pair, or that of the api alone."""
     table = profiles()
-    return table.get(f"{provider}/{api}") or table.get(FALLBACKS.get(api, ""))
+    own = table.get(f"{provider}/{api}")
+    if own is None and api == "completions":  # its usage object is that of chat
+        own = table.get(f"{provider}/chat")
+    return own or table.get(FALLBACKS.get(api, ""))
 
 
 @cache
@@ -125,7 +134,7 @@ def _compile(name: str, rows: list[dict[str, str]]) -> Profile:
     values = [r for r in rows if r["leaf_meter"].startswith(_COUNTED) and r["leaf_meter"] != _PART]
     place = {row["usage_path"].split("|")[0]: i for i, row in enumerate(values)}
     paths = tuple(_paths(row["usage_path"]) for row in values)
-    top, nested, searched = _access(paths)
+    top, nested, deep, searched = _access(paths)
     buckets = [(i, r["leaf_meter"]) for i, r in enumerate(values) if r["leaf_meter"] != _TOTAL]
     inner = [_inner(i, values, place) for i, _ in buckets if values[i]["inside_of"]]
     totals = [i for i, row in enumerate(values) if row["leaf_meter"] == _TOTAL]
@@ -140,6 +149,7 @@ def _compile(name: str, rows: list[dict[str, str]]) -> Profile:
         paths=paths,
         top=top,
         nested=nested,
+        deep=deep,
         searched=searched,
         meters=tuple(buckets),
         roots=roots,
@@ -147,7 +157,11 @@ def _compile(name: str, rows: list[dict[str, str]]) -> Profile:
         inner=tuple(sorted(inner, key=lambda node: len(node.ancestors))),
         total=totals[0] if totals else -1,
         outside=tuple((i, output[0]) for i in reasoning if output),
-        fees=tuple((row["leaf_meter"], _paths(row["usage_path"])) for row in fees),
+        fees=tuple(
+            (row["leaf_meter"], ways[0].of_response, _first_keys(ways), ways)
+            for row in fees
+            for ways in [_paths(row["usage_path"])]
+        ),
         shared=tuple(node for node in inner if node.also),
         select_names=tuple(row["leaf_meter"].partition(".")[2] for row in selects),
         selects=tuple(_select(_paths(row["usage_path"])) for row in selects),
@@ -191,21 +205,36 @@ def _access(
 ) -> tuple[
     tuple[tuple[str, int], ...],
     tuple[tuple[str, tuple[tuple[str, int], ...]], ...],
-    tuple[int, ...],
+    tuple[tuple[str, str, tuple[tuple[str, int], ...]], ...],
+    tuple[tuple[tuple[str, ...], tuple[int, ...]], ...],
 ]:
-    """Sort the values by how they are read: directly, in a sub-object, or by a search."""
+    """Sort the values by how they are read: directly, in a sub-object or one in it, by a search."""
     top: list[tuple[str, int]] = []
     nested: dict[str, list[tuple[str, int]]] = {}
-    searched: list[int] = []
+    deep: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    searched: dict[tuple[str, ...], list[int]] = {}
     for index, ways in enumerate(paths):
         keys = ways[0].plain_keys
         if keys is None or len(ways) > 1:
-            searched.append(index)
+            searched.setdefault(_first_keys(ways), []).append(index)
         elif len(keys) == 1:
             top.append((keys[0], index))
-        else:
+        elif len(keys) == 2:
             nested.setdefault(keys[0], []).append((keys[1], index))
-    return tuple(top), tuple((k, tuple(v)) for k, v in nested.items()), tuple(searched)
+        else:
+            deep.setdefault((keys[0], keys[1]), []).append((keys[2], index))
+    return (
+        tuple(top),
+        tuple((key, tuple(pairs)) for key, pairs in nested.items()),
+        tuple((*keys, tuple(pairs)) for keys, pairs in deep.items()),
+        tuple((keys, tuple(indices)) for keys, indices in searched.items()),
+    )
+
+
+def _first_keys(ways: tuple[Path, ...]) -> tuple[str, ...]:
+    """Give the first keys of the ways to a value, all of which start at the same object."""
+    assert len({path.of_response for path in ways}) == 1
+    return tuple(dict.fromkeys(path.steps[0].key for path in ways))
 
 
 def _inner(index: int, values: list[dict[str, str]], place: Mapping[str, int]) -> Inner:

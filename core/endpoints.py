@@ -241,8 +241,9 @@ def _split(model: str, base_url: str | None) -> tuple[str, str]:
         return name, rest
     if base_url and (owner := provider_from_url(base_url)):
         return owner, model
+    lower = model.lower()
     for name, row in _rows().items():
-        if model.startswith(row.models) and not model.startswith(row.not_models):
+        if lower.startswith(row.models) and not lower.startswith(row.not_models):
             return name, model
     if base_url:
         return COMPATIBLE, model

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 LARGEST_QUANTITY = 10**15
 """A count above it is junk: no request moves that many tokens."""
@@ -56,8 +56,8 @@ class Path:
 
     @property
     def plain_keys(self) -> tuple[str, ...] | None:
-        """The keys, when the path is one or two plain keys into the usage object."""
-        if self.of_response or len(self.steps) > 2 or any(s.filters for s in self.steps):
+        """The keys, when the path is one to three plain keys into the usage object."""
+        if self.of_response or len(self.steps) > 3 or any(s.filters for s in self.steps):
             return None
         return tuple(step.key for step in self.steps)
 
@@ -95,6 +95,25 @@ def _holds(item: object, keys: tuple[str, ...], absent_too: bool, wanted: str) -
     return isinstance(item, str) and item.upper() == wanted
 
 
+def measured(value: object) -> int | Decimal | None:
+    """Read how much of a meter was used; see `quantity`.
+
+    Returns:
+        At most three decimal places, half-even: milliseconds of sound. Nobody bills finer, and the
+        ledger keeps no more, so that a price can be worked out again from what it keeps.
+    """
+    number = quantity(value)
+    if not isinstance(number, Decimal):
+        return number
+    rounded = number.quantize(_THOUSANDTH, context=_EXACT)
+    whole = int(rounded)
+    return whole if whole == rounded else rounded
+
+
+_THOUSANDTH = Decimal("0.001")
+_EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)  # whatever the user's own context is
+
+
 def quantity(value: object) -> int | Decimal | None:
     """Read a count or an amount leniently.
 
@@ -122,19 +141,25 @@ def quantity(value: object) -> int | Decimal | None:
 
 
 def count(found: list[object]) -> int | Decimal | None:
-    """Count fees: numbers add up, lists count their items, strings count once each."""
+    """Count fees: numbers add up, objects count one each, and texts once each, empty ones never.
+
+    Args:
+        found: What a path leads to. A list there counts its items; a text in it is one, whatever
+            it says (a search for ``2024``), and a text on its own may be a number.
+    """
     total: int | Decimal = 0
-    names = set()
+    names: set[str] = set()
     for value in found:
         if isinstance(value, (list, tuple)):
-            total += len(value)
+            names.update(item for item in value if isinstance(item, str))
+            total += sum(item is not None and not isinstance(item, str) for item in value)
         elif isinstance(value, Mapping):
             total += 1
         elif isinstance(value, str) and quantity(value) is None:
             names.add(value)
         else:
-            number = quantity(value)
+            number = measured(value)
             if number is None:
                 return None
             total += number
-    return total + len(names)
+    return total + len(names - {""})

@@ -13,7 +13,7 @@ from costspan.core.types import JSON, Served
 
 _NOTHING_SERVED = Served()
 _USD_PER_TICK = Decimal("1e-10")  # x-ai: 1 USD = 1e10 ticks, docs.x.ai, 2026
-_NO_PLACE = ("", "global", "not_available", "default")
+_NO_PLACE = ("", "not_available", "default")
 
 
 def read_served(profile: Profile, payload: JSON, response: JSON | None, flags: list[str]) -> Served:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from costspan.core.accounting import Profile, profile_for, profiles
+from costspan.core.accounting import Profile, profile_for
 from costspan.core.naming import canonical_api, canonical_provider
-from costspan.core.paths import LARGEST_QUANTITY, Path, count, quantity
+from costspan.core.paths import LARGEST_QUANTITY, Path, count, measured
+from costspan.core.recognition import camelised, recognise
 from costspan.core.served import read_served
 from costspan.core.sides import GUESSED, complete
 from costspan.core.types import JSON, Quantity, Usage
@@ -40,7 +41,7 @@ def read_usage(
     usage = _read(named, payload, response) if named is not None else None
     if usage is None or GUESSED in usage.flags:
         # No such format, or none of its fields but a total: go by the fields themselves.
-        likely = _recognise(payload, canonical_provider(provider))
+        likely = recognise(payload, canonical_provider(provider))
         other = _read(likely, payload, response) if likely not in (None, named) else None
         if usage is None or (other is not None and other.output_tokens is not None):
             return other
@@ -54,11 +55,11 @@ def _read(profile: Profile | None, payload: JSON, response: JSON | None) -> Usag
     flags: list[str] = []
     values = _values(profile, payload, response, flags)
     if profile.camel_case and not any(v is not None for v in values):
-        payload = _camelised(payload)
+        payload = camelised(payload)
         values = _values(profile, payload, response, flags)
     total = values[profile.total] if profile.total >= 0 else None
     whole = sum([v for i in profile.roots if (v := values[i]) is not None])
-    apart = -1
+    apart: tuple[int, ...] = ()
     for _, places in profile.sides:
         if values[places[0]] is None and complete(profile, values, total, whole, flags):
             whole = total or 0
@@ -82,24 +83,6 @@ def _read(profile: Profile | None, payload: JSON, response: JSON | None) -> Usag
 @lru_cache(maxsize=512)
 def _profile_named(provider: str, api: str) -> Profile | None:
     return profile_for(canonical_provider(provider), canonical_api(api))
-
-
-def _recognise(payload: JSON, provider: str) -> Profile | None:
-    """Find the profile that knows most of the fields: the provider's own, or else any."""
-    table = profiles()
-    own = [profile for name, profile in table.items() if name.startswith(provider + "/")]
-    for group in (own, table.values()):
-        best = max(group, key=lambda profile: _known_fields(profile, payload), default=None)
-        if best is not None and _known_fields(best, payload):
-            return best
-    return None
-
-
-def _known_fields(profile: Profile, payload: JSON) -> int:
-    if profile.camel_case:
-        payload = _camelised(payload)
-    ways = (profile.paths[index] for index, _ in profile.meters)
-    return sum(any(path.find(payload, None) for path in paths) for paths in ways)
 
 
 def _values(
@@ -128,9 +111,28 @@ def _values(
                     values[index] = value
                 else:
                     values[index] = _lenient(value, f"{container}.{key}", flags)
-    for index in profile.searched:
-        values[index] = _search(profile.paths[index], payload, response, flags)
+    if profile.deep:
+        _read_deep(profile, payload, values, flags)
+    for needed, indices in profile.searched:
+        if not payload.keys().isdisjoint(needed):
+            for index in indices:
+                values[index] = _search(profile.paths[index], payload, response, flags)
     return values
+
+
+def _read_deep(
+    profile: Profile, payload: JSON, values: list[Quantity | None], flags: list[str]
+) -> None:
+    for container, within, keys in profile.deep:
+        outer = payload.get(container)
+        if outer is None or not isinstance(outer, Mapping):
+            continue
+        inner = outer.get(within)
+        if inner is not None and isinstance(inner, Mapping):
+            for key, index in keys:
+                value = inner.get(key)
+                if value is not None:
+                    values[index] = _lenient(value, f"{container}.{within}.{key}", flags)
 
 
 def _search(
@@ -146,7 +148,7 @@ def _search(
 
 
 def _lenient(value: object, name: str, flags: list[str]) -> Quantity | None:
-    number = quantity(value)
+    number = measured(value)
     if number is None or (not isinstance(number, int) and "seconds" not in name):
         flags.append(f"invalid:{name}")
         return None
@@ -159,11 +161,11 @@ def _identity(
     total: Quantity,
     whole: Quantity,
     flags: list[str],
-) -> int:
+) -> tuple[int, ...]:
     """Explain a grand total that is not the sum of the parts.
 
     Returns:
-        The index of the inner bucket that the total shows to stand outside its parent, or -1.
+        The indices of the inner buckets that the total shows to stand outside their parents.
         A reasoning bucket that turns out to be inside is subtracted here; one that only the
         total knows of is filled in.
     """
@@ -172,28 +174,33 @@ def _identity(
             value = values[node.index]
             if value and node.meter == meter and total == whole + value:
                 flags.append(f"identity:{meter.rpartition('.')[2]}_outside")
-                return node.index
+                return (node.index,)
+    caches = [n for n in profile.inner if n.meter.startswith("tokens.in.cache")]
+    outer = tuple(n.index for n in caches if len(n.ancestors) == 1 and values[n.index])
+    if len(outer) > 1 and total == whole + sum([values[index] or 0 for index in outer]):
+        flags.append("identity:cache_outside")
+        return outer
     for index, output in profile.outside:
         value, text = values[index], values[output]
         if value and text is not None and total == whole - value and value <= text:
             flags.append("identity:reasoning_inside")
             values[output] = text - value
-            return -1
+            return ()
         if not value and total > whole:  # the total holds thoughts that no field lists
             flags.append("identity:reasoning_hidden")
             values[index] = total - whole
-            return -1
+            return ()
     cached = [values[i] or 0 for i, meter in profile.meters if meter.startswith("tokens.in.cache")]
     if total != whole - sum(cached):  # Bedrock's total leaves the cache out on some models
         flags.append("identity:total")
-    return -1
+    return ()
 
 
 _MAY_STAND_OUTSIDE = ("tokens.out.reasoning", "tokens.in.cache_read")
 
 
 def _make_disjoint(
-    profile: Profile, values: list[Quantity | None], apart: int, flags: list[str]
+    profile: Profile, values: list[Quantity | None], apart: tuple[int, ...], flags: list[str]
 ) -> None:
     """Take each inner bucket out of the nearest bucket around it that was reported.
 
@@ -207,7 +214,7 @@ def _make_disjoint(
             values[second] = _less(values, second, value, node.meter, flags)[0]
     for node in profile.inner:
         value = values[node.index]
-        if value and node.index != apart:
+        if value and node.index not in apart:
             parent = _nearest(values, node.ancestors + node.also)
             if parent >= 0:
                 values[parent], values[node.index] = _less(values, parent, value, node.meter, flags)
@@ -235,11 +242,17 @@ def _fees(
     profile: Profile, payload: JSON, response: JSON | None, flags: list[str]
 ) -> dict[str, Quantity]:
     fees: dict[str, Quantity] = {}
-    for meter, paths in profile.fees:
+    for meter, of_response, needed, paths in profile.fees:
+        start = response if of_response else payload
+        if start is None or start.keys().isdisjoint(needed):
+            continue
         found = next((f for path in paths if (f := path.find(payload, response))), [])
         if meter.endswith(".*"):  # one fee per response; the value names the meter
             if found and isinstance(found[0], str) and found[0].isalpha():
                 fees[f"{meter[:-2]}.{found[0].lower()}"] = 1
+        elif meter[-1] == "?":
+            if found:
+                fees[meter[:-1]] = 1
         elif found:
             number = count(found)
             if number is None:
@@ -270,18 +283,3 @@ def _usage_elsewhere(response: JSON | None) -> JSON | None:
     groq = response.get("x_groq") if response is not None else None
     usage = groq.get("usage") if isinstance(groq, Mapping) else None
     return usage if isinstance(usage, Mapping) else None
-
-
-def _camelised(value: JSON) -> dict[str, object]:
-    """Spell the keys of an SDK's dict (``prompt_token_count``) as the wire does."""
-
-    def convert(node: object) -> object:
-        if isinstance(node, Mapping):
-            return _camelised(node)
-        return [convert(item) for item in node] if isinstance(node, (list, tuple)) else node
-
-    camel: dict[str, object] = {}
-    for key, node in value.items():
-        head, *rest = key.split("_")
-        camel[head + "".join(word.capitalize() for word in rest)] = convert(node)
-    return camel

@@ -6,6 +6,9 @@ from costspan.core.types import Usage
 from costspan.middleware.live import Ending, LiveCall
 from costspan.pricing.estimate import count_answer
 
+UNCOUNTED = "no_usage"
+"""The provider counted nothing: the counts are ours."""
+
 
 def usage_seen(call: LiveCall, ending: Ending, provider: str) -> Usage | None:
     """The provider's usage, or else a flagged count of what was seen.
@@ -29,12 +32,15 @@ def usage_seen(call: LiveCall, ending: Ending, provider: str) -> Usage | None:
     if usage is not None:
         return _completed(usage, output_tokens)
     buckets = {"tokens.out.text": output_tokens}
+    flags: tuple[str, ...] = (UNCOUNTED,)
     if call.estimate is not None:
         buckets["tokens.in.text"] = call.estimate.input_tokens.likely
+    else:
+        flags += ("missing:input",)
     return Usage(
         buckets=buckets,
         source="estimated" if seen.complete else "partial",
-        flags=("no_usage",),
+        flags=flags,
         profile=f"{provider}/{seen.api}",
     )
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from costspan.core.endpoints import provider_from_url, split_model
 from costspan.core.errors import BadRequestError
 from costspan.middleware.record import NOTHING
+from costspan.pricing.situation import region_of_host
 
 OPERATIONS: Mapping[str, str] = {
     "completions": "text_completion",
@@ -53,7 +54,7 @@ class AskedCall(NamedTuple):
         endpoint: Host of the server, if known.
         port: Port of the server, if known.
         params: Sampling parameters and the like; no content.
-        context: What price depends on and only the caller knows (asked tier).
+        context: What price depends on and only the caller knows (asked tier, region of the host).
         is_request: Whether the call is one request to a provider, and not a function that may
             make several: no other call is part of it.
     """
@@ -92,7 +93,7 @@ def from_wire(api: str, body: Mapping[str, Any], base_url: str, default: str | N
     """
     model = _text(body.get("model"))
     provider = provider_from_url(base_url) or _provider_of_model(model) or default
-    url = urlsplit(base_url)
+    endpoint, port = _server(base_url)
     return AskedCall(
         provider=provider or UNKNOWN_PROVIDER,
         api=api,
@@ -100,10 +101,10 @@ def from_wire(api: str, body: Mapping[str, Any], base_url: str, default: str | N
         model_requested=model,
         body=body,
         streaming=body.get("stream") is True,
-        endpoint=url.hostname,
-        port=url.port or {"https": 443, "http": 80}.get(url.scheme),
+        endpoint=endpoint,
+        port=port,
         params=_params(body),
-        context=_context(body),
+        context=_context(body, provider, endpoint),
         is_request=True,
     )
 
@@ -119,6 +120,7 @@ def from_arguments(arguments: Mapping[str, Any], default: str | None = None) -> 
     base_url = _text(arguments.get("base_url") or arguments.get("api_base"))
     provider, model = _split(requested)
     provider = (provider_from_url(base_url) if base_url else None) or provider or default
+    endpoint, port = _server(base_url)
     return AskedCall(
         provider=provider or UNKNOWN_PROVIDER,
         api=_api(arguments, provider),
@@ -126,9 +128,20 @@ def from_arguments(arguments: Mapping[str, Any], default: str | None = None) -> 
         model_requested=requested,
         body=arguments,
         streaming=arguments.get("stream") is True,
+        endpoint=endpoint,
+        port=port,
         params=_params(arguments),
-        context=_context(arguments),
+        context=_context(arguments, provider, endpoint),
     )
+
+
+def _server(url: str) -> tuple[str | None, int | None]:
+    """Host and port of an address; None where it tells none."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:  # no address at all: the call itself will say so
+        return None, None
 
 
 def _api(arguments: Mapping[str, Any], provider: str | None) -> str:
@@ -186,9 +199,17 @@ def _inner(body: Mapping[str, Any], name: str, key: str) -> str:
     return _text(found.get(key)) if isinstance(found, Mapping) else ""
 
 
-def _context(body: Mapping[str, Any]) -> Mapping[str, object]:
-    tier = body.get("service_tier")
-    return {"requested_service_tier": tier} if isinstance(tier, str) else NOTHING
+def _context(
+    body: Mapping[str, Any], provider: str | None, host: str | None
+) -> Mapping[str, object]:
+    tier = _text(body.get("service_tier"))
+    region = _text(body.get("vertex_location"))  # as LiteLLM calls it
+    if host and provider and not region:
+        region = region_of_host(provider, host) or ""
+    if not tier and not region:
+        return NOTHING
+    said = {"requested_service_tier": tier, "region": region}
+    return {name: value for name, value in said.items() if value}
 
 
 def _text(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, cast
 from costspan.core.types import Usage
 from costspan.middleware.aliases import Alias
 from costspan.middleware.cancellation import is_cancellation
-from costspan.middleware.counting import usage_seen
+from costspan.middleware.counting import UNCOUNTED, usage_seen
 from costspan.middleware.live import Ending, LiveCall
 from costspan.middleware.record import Call, ErrorFacts, ProviderRequest, Status
 from costspan.middleware.request import UNKNOWN_PROVIDER, provider_of_reply
@@ -117,7 +117,12 @@ def _request(
     if provider == UNKNOWN_PROVIDER:
         provider = provider_of_reply(seen.api, seen.model) or provider
     alias = aliases.get(asked.model) or aliases.get(seen.model or "")
+    priced_as = alias or Alias(provider, "")
     usage = call.usage or usage_seen(call, ending, provider)
+    if usage is not None and UNCOUNTED in usage.flags:
+        model = priced_as.model or asked.model
+        if catalogue.reasons(provider=priced_as.provider, model=model, at=ending.at):
+            usage = usage._replace(source="partial")  # its thoughts are billed, and unseen
     reasons = seen.finish_reasons
     return ProviderRequest(
         provider,
@@ -127,7 +132,7 @@ def _request(
         call.started_at,
         ending.at,
         usage,
-        _cost(call, ending, usage, alias or Alias(provider, ""), catalogue),
+        _cost(call, ending, usage, priced_as, catalogue),
         asked.endpoint,
         asked.port,
         seen.response_id,
@@ -138,7 +143,11 @@ def _request(
 
 
 def _cost(
-    call: LiveCall, ending: Ending, usage: Usage | None, alias: Alias, catalogue: Catalogue
+    call: LiveCall,
+    ending: Ending,
+    usage: Usage | None,
+    alias: Alias,
+    catalogue: Catalogue,
 ) -> Cost | None:
     """Price one request; None for a failed one that used nothing we know of.
 

@@ -72,11 +72,19 @@ class Shelf:
             The book, or None, and the period over which this answer holds.
         """
         start, end = BEGINNING, END
+        ended: Book | None = None
         for form in forms(provider, name):
             book, since, until = self._follow(provider, form, at)
             start, end = max(start, since), min(end, until)
             if book is not None:
-                return book, start, end
+                if book.holds_at(at):
+                    return book, start, end
+                # Perplexity sells perplexity/sonar since it no longer sells sonar.
+                ended = ended or book
+                since, until = book.period(at)
+                start, end = max(start, since), min(end, until)
+        if ended is not None:
+            return ended, start, end
         for form in forms(provider, name):
             base = undated(form)
             if base and not self.aliases(provider, base):

@@ -252,6 +252,10 @@ class Catalogue:
         elif len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
         plan = self._make_plan(provider, model, answered, served, context, started_at, at)
+        if at != started_at and not plan.holds_at(at):
+            later = self._make_plan(provider, model, answered, served, context, at, at)
+            if later.holds_at(at):  # the name moved on, and its old price ended, during the call
+                return later
         self._plans[key] = [plan, *(plans or ())][:_PERIODS_KEPT]
         return plan
 

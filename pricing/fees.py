@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from costspan.core.paths import quantity
+from costspan.core.paths import measured
 from costspan.core.types import Quantity
 from costspan.pricing.rates import Book
 from costspan.pricing.situation import Context
@@ -13,6 +13,7 @@ from costspan.pricing.situation import Context
 _TOOL_FEES = {
     "web_search_preview": "fee.web_search.preview",
     "code_interpreter": "fee.code_session",
+    "google_maps": "fee.maps_grounding",
     "google_search": "fee.grounding_query",
     "google_search_queries": "fee.grounding_query",
     "grounding_queries": "fee.grounding_query",
@@ -57,8 +58,15 @@ def billed(
 
 
 def is_optional(meter: str) -> bool:
-    """Say whether a fee that no row prices is simply not charged by that model."""
-    return meter.startswith("fee.request")
+    """Say whether a meter that no row prices is simply not charged by that model.
+
+    Perplexity tells searches and citations of every answer and charges for them in deep research
+    only: docs.perplexity.ai/guides/pricing, read 2026-11.
+    """
+    return meter.startswith(_OPTIONAL)
+
+
+_OPTIONAL = ("fee.request", "fee.search_query", "tokens.in.citation")
 
 
 def _reported_and_told(
@@ -71,16 +79,17 @@ def _reported_and_told(
         return fees
     listed = {_family(meter) for meter in fees}
     for tool, value in told.items():
-        count = quantity(value)
-        meter = _meter_of(tool, context) if isinstance(tool, str) else ""
+        count = measured(value)
+        meter = _meter_of(tool, book, context) if isinstance(tool, str) else ""
         if count and meter and _family(meter) not in listed and _is_priced(book, meter):
             fees[meter] = fees.get(meter, 0) + count
     return fees
 
 
-def _meter_of(tool: str, context: Context) -> str:
+def _meter_of(tool: str, book: Book, context: Context) -> str:
     said = context.get("tool")
-    if tool == "web_search" and isinstance(said, str) and said.startswith("web_search_preview"):
+    preview = isinstance(said, str) and said.startswith("web_search_preview")
+    if tool == "web_search" and (preview or book.request_fee == "fee.web_search.preview"):
         tool = "web_search_preview"
     meter = _TOOL_FEES.get(tool, f"fee.{tool}")
     size = context.get("search_context_size")

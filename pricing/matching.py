@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from costspan.core.naming import canonical_provider
 
-_BEDROCK_PROFILE = re.compile(r"(us-gov|us|eu|apac|jp|au|ca|global)\.(?=[a-z0-9-]+\.)")
+_BEDROCK_PROFILE = re.compile(r"(us-gov|us|eu|apac|jp|au|ca|in|global)\.(?=[a-z0-9-]+\.)")
+_BEDROCK_ROUTE = re.compile(r"(converse|invoke|[a-z]{2}(-gov)?-[a-z]+-\d)/")  # of LiteLLM
 _RESOURCES = ("models/", "accounts/", "projects/", "publishers/", "arn:")
 _OWN_PREFIXES = {"vertex": ("vertex", "google", "anthropic", "mistral")}
 _COMPACT_DATE = re.compile(r"(.+)-(20\d\d)(\d\d)(\d\d)")
@@ -49,6 +50,8 @@ def _spellings(provider: str, name: str) -> Iterator[str]:
         name = _last_part(name)
         yield name
     if provider == "aws":
+        if route := _BEDROCK_ROUTE.match(name):
+            name = name[route.end() :]
         name = _BEDROCK_PROFILE.sub("", name, count=1)
         yield name
         if name.startswith("claude-"):  # as the body of an InvokeModel answer spells it

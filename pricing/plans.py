@@ -51,11 +51,13 @@ class Plan:
         self.book = book
         self.situation = situation
         self.alias_start, self.alias_end = names
-        edges = list(book.boundaries()) if book is not None else []
-        self.start = max((edge for edge in edges if edge <= at), default=BEGINNING)
-        self.end = min((edge for edge in edges if edge > at), default=END)
+        self.start, self.end = book.period(at) if book is not None else (BEGINNING, END)
         self.rates: dict[tuple[int, bool, frozenset[str]], RateSet] = {}
         self.only: RateSet | None = None
+
+    def holds_at(self, at: datetime) -> bool:
+        """Say whether the model has a price at an instant."""
+        return self.book is not None and self.book.holds_at(at)
 
     def rate_set(
         self, buckets: Mapping[str, Quantity], at: datetime, started_at: datetime

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from costspan.core.types import Quantity
-from costspan.pricing.rows import Multiplier, Price
+from costspan.pricing.rows import BEGINNING, END, Multiplier, Price
 from costspan.pricing.schedules import Schedule
 from costspan.pricing.situation import Situation
 
@@ -91,6 +91,12 @@ class Book:
             for meter, rows in self.prices.items()
             if any(row.start <= at < row.end and row.rate_usd for row in rows)
         }
+
+    def period(self, at: datetime) -> tuple[datetime, datetime]:
+        """Give the period around an instant within which no rate and no factor changes."""
+        edges = list(self.boundaries())
+        before = max((edge for edge in edges if edge <= at), default=BEGINNING)
+        return before, min((edge for edge in edges if edge > at), default=END)
 
     def boundaries(self) -> Iterable[datetime]:
         """Give every instant at which a rate or a factor of the model begins or ends."""

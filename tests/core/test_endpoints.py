@@ -44,6 +44,10 @@ from costspan.core.naming import canonical_provider
         ("chatgpt-4o-latest", "openai", "chatgpt-4o-latest"),
         ("ft:gpt-4o-mini:acme::1", "openai", "ft:gpt-4o-mini:acme::1"),
         ("claude-3-opus-20240229", "anthropic", "claude-3-opus-20240229"),
+        ("GPT-4O", "openai", "GPT-4O"),
+        ("Claude-Sonnet-4-5", "anthropic", "Claude-Sonnet-4-5"),
+        ("O3-mini", "openai", "O3-mini"),
+        ("FT:GPT-4o-mini:acme::1", "openai", "FT:GPT-4o-mini:acme::1"),
     ],
 )
 def test_split_model(model: str, provider: str, bare: str) -> None:
@@ -54,6 +58,7 @@ def test_split_model(model: str, provider: str, bare: str) -> None:
     ("model", "said"),
     [
         ("gpt-oss-120b", "does not say its provider: write provider/model"),
+        ("GPT-OSS-120b", "does not say its provider: write provider/model"),
         ("Qwen/Qwen3-8B", "does not say its provider: write provider/model"),
         ("llama3", "does not say its provider: write provider/model"),
         ("anthropc/claude-x", r"did you mean anthropic/claude-x\?"),

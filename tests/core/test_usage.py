@@ -214,7 +214,7 @@ def test_cohere_under_the_name_of_chat_is_still_read() -> None:
 def test_openai_models_on_bedrock_answer_in_their_own_format() -> None:
     usage = read({"prompt_tokens": 6, "completion_tokens": 9, "total_tokens": 15}, "aws", "invoke")
     assert usage.buckets == {"tokens.in.text": 6, "tokens.out.text": 9}
-    assert usage.profile == "openai/chat"
+    assert usage.profile == "aws/chat"
 
 
 def test_a_rerank_has_only_a_fee() -> None:
