@@ -13,10 +13,12 @@ import click
 
 from costspan.cli import EXIT_INTERRUPTED
 from costspan.cli_estimate import estimate
+from costspan.cli_explain import explain
 from costspan.cli_interrupt import cleaning_up
 from costspan.cli_ledger import config, doctor, merge
 from costspan.cli_prices import prices
 from costspan.cli_reports import calls, report
+from costspan.cli_reprice import reprice
 
 EXIT_ERROR = 2
 OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -81,7 +83,7 @@ def demo(home: str | None) -> int:
         return module.main(home)
 
 
-for command in (report, calls, prices, estimate, config, doctor, merge):
+for command in (report, calls, explain, reprice, prices, estimate, config, doctor, merge):
     cli.add_command(command)
 
 

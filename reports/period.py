@@ -50,7 +50,14 @@ class Period:
 ALL_TIME = Period()
 
 
-def parse_period(since: str | None, until: str | None, *, now: datetime, zone: tzinfo) -> Period:
+def parse_period(
+    since: str | None,
+    until: str | None,
+    *,
+    now: datetime,
+    zone: tzinfo,
+    names: tuple[str, str] = ("since", "until"),
+) -> Period:
     """Read both ends of a period as people type them.
 
     Args:
@@ -58,18 +65,19 @@ def parse_period(since: str | None, until: str | None, *, now: datetime, zone: t
         until: Last end (exclusive); None for no end.
         now: The current instant, aware.
         zone: The time zone of days and instants that name none.
+        names: What the ends are called, for errors.
 
     Raises:
         ReportError: An end is not understood, or the period ends before it begins.
     """
     period = Period(
-        parse_instant("since", since, now=now, zone=zone) if since is not None else None,
-        parse_instant("until", until, now=now, zone=zone) if until is not None else None,
+        parse_instant(names[0], since, now=now, zone=zone) if since is not None else None,
+        parse_instant(names[1], until, now=now, zone=zone) if until is not None else None,
     )
     if period.since and period.until and period.since >= period.until:
         raise ReportError(
-            f"the period is empty: since {since!r} is {instant(period.since)} and until {until!r} "
-            f"is {instant(period.until)}: give a since that is earlier"
+            f"the period is empty: {names[0]} {since!r} is {instant(period.since)} and {names[1]} "
+            f"{until!r} is {instant(period.until)}: give a {names[0]} that is earlier"
         )
     return period
 

@@ -57,8 +57,14 @@ def is_held(error: Exception) -> bool:
     return any(sign in text for sign in (*_HELD_THERE, *_HELD_HERE))
 
 
-def held_error(error: Exception, path: Path) -> LedgerHeldError:
-    """Name the program that has the ledger open for writing, and what to do."""
+def held_error(error: Exception, path: Path, *, writing: bool = False) -> LedgerHeldError:
+    """Name the program that has the ledger open, and what to do.
+
+    Args:
+        error: DuckDB's.
+        path: The database.
+        writing: Whether it was to be written, which those who only read it prevent too.
+    """
     found = re.search(r"PID (\d+)", str(error))
     pid = int(found[1]) if found else None
     if any(sign in str(error).lower() for sign in _HELD_HERE):
@@ -73,9 +79,12 @@ def held_error(error: Exception, path: Path) -> LedgerHeldError:
     else:
         who = "a program that cannot be seen from here (another container or user?)"
         cure = "Close the ledger there"
+    how, share = " for writing", "; open it with read_only=True to share it"
+    if writing:
+        how = share = ""
     return LedgerHeldError(
-        f"The ledger {path} is open for writing in {who}. {cure}, then try again; open it with "
-        "read_only=True to share it. Recording goes on meanwhile and nothing is lost.",
+        f"The ledger {path} is open{how} in {who}. {cure}, then try again{share}. "
+        "Recording goes on meanwhile and nothing is lost.",
         pid,
         command,
     )

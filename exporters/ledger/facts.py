@@ -14,6 +14,11 @@ from costspan.pricing.types import Cost
 Row: TypeAlias = dict[str, Any]
 """Column to value; a column that is NULL may be missing."""
 
+UPSTREAM = "reported.upstream"
+"""The meter of what the vendor behind a gateway bills to the caller's own key."""
+UPSTREAM_USD = "upstream_usd"
+"""Where that amount stands in the context of a request whose cost has no line of it."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 TOKEN_COLUMNS = (
@@ -51,6 +56,9 @@ def add_request(request: ProviderRequest, facts: Row) -> None:
         add_error(request.error, facts)
     if request.usage is not None:
         _usage(request.usage, facts)
+        upstream = request.usage.served.upstream_usd
+        if upstream is not None and not (request.cost and request.cost.lines):
+            facts["context"] = {**request.context, UPSTREAM_USD: str(upstream)}
     if request.cost is not None:
         add_cost(request.cost, request.usage, facts)
     else:
@@ -90,7 +98,8 @@ def add_cost(cost: Cost, usage: Usage | None, facts: Row) -> None:
     Args:
         cost: What was computed, or reported.
         usage: What it was computed from; a line's quantity is kept only where it stands neither
-            in the buckets nor in the fees: a fee per request, a minimum, a gateway's share.
+            in the buckets nor in the fees (a fee per request, a minimum, a gateway's share), or is
+            finer than they hold.
         facts: The row.
     """
     facts["cost_status"] = cost.status
@@ -111,16 +120,24 @@ def add_cost(cost: Cost, usage: Usage | None, facts: Row) -> None:
         column = _cost_column(line.meter)
         parts[column] = parts[column] + line.amount_usd if column in parts else line.amount_usd
     facts.update(parts)
-    told = usage.buckets if usage is not None else {}
+    told, fees = (usage.buckets, usage.fees) if usage is not None else ({}, {})
     stated = []
     for line in cost.lines:
         one = _line(line.meter, line.rate_usd, line.per, line.factors, line.row)
-        if told.get(line.meter) != line.quantity:
-            fees = usage.fees if usage is not None else {}
-            if fees.get(line.meter) != line.quantity:
-                one = [*one, str(line.quantity)]
+        quantity = line.quantity
+        kept = told.get(line.meter) == quantity or fees.get(line.meter) == quantity
+        if not kept or _is_fine(quantity):
+            one = [*one, str(quantity)]
         stated.append(one)
     facts["cost_lines"] = stated
+
+
+def _is_fine(quantity: int | Decimal) -> bool:
+    """Whether the columns of meters might round it: they hold three decimals."""
+    if isinstance(quantity, int):
+        return False
+    exponent = quantity.as_tuple().exponent
+    return isinstance(exponent, int) and exponent < -3
 
 
 @lru_cache(maxsize=4096)

@@ -87,6 +87,8 @@ def merge(
         LedgerCorruptError: The database is damaged.
         LedgerWriteError: The folder cannot be written.
     """
+    import duckdb
+
     folder = Path(home)
     database = folder / DATABASE
     if not database.exists() and not segment_paths(folder):
@@ -94,24 +96,24 @@ def merge(
             raise LedgerWriteError(unusable(folder, problem))
         return MergeResult()
     deadline = time.monotonic() + wait_s
-    with _failures(database), _merge_lock(folder, deadline) as locked:
+    with failures(database), merge_lock(folder, deadline) as locked:
         if not locked:
             return MergeResult(state="busy")
-        _remove_leftovers(folder)
-        if not database.exists():
-            create_database(database)
-        connection = _open(database, deadline)
-        if connection is None:
+        try:
+            connection = open_for_writing(folder, deadline)
+        except duckdb.Error as error:
+            if not is_held(error):
+                raise
             return MergeResult(state="held")
         try:
-            migrate(connection, database)
-            return _merge(connection, folder, hook)
+            return merge_spool(connection, folder, hook)
         finally:
             connection.close()
 
 
 @contextlib.contextmanager
-def _failures(database: Path) -> Iterator[None]:
+def failures(database: Path) -> Iterator[None]:
+    """Inside, errors of the database and of the file system become ours."""
     import duckdb
 
     try:
@@ -121,7 +123,7 @@ def _failures(database: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _merge_lock(folder: Path, deadline: float) -> Iterator[bool]:
+def merge_lock(folder: Path, deadline: float) -> Iterator[bool]:
     """Hold ``merge.lock``; yields False when another process keeps it past the deadline."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
     fd = os.open(folder / MERGE_LOCK, flags, 0o600)
@@ -133,22 +135,42 @@ def _merge_lock(folder: Path, deadline: float) -> Iterator[bool]:
         os.close(fd)
 
 
-def _open(database: Path, deadline: float) -> duckdb.DuckDBPyConnection | None:
-    """Open the database for writing; None when a program holds it past the deadline."""
+def open_for_writing(folder: Path, deadline: float) -> duckdb.DuckDBPyConnection:
+    """Open the newest version of the database, created if need be; the merge lock is held.
+
+    Args:
+        folder: The ledger's folder.
+        deadline: Until when to wait for a program that has it open, by the monotonic clock.
+
+    Raises:
+        duckdb.Error: It cannot be opened; see `is_held`, if a program holds it past the deadline.
+    """
     import duckdb
 
+    _remove_leftovers(folder)
+    database = folder / DATABASE
+    if not database.exists():
+        create_database(database)
     while True:
         try:
-            return connect(str(database))
+            connection = connect(str(database))
+            break
         except duckdb.Error as error:
-            if not is_held(error):
+            if not is_held(error) or time.monotonic() >= deadline:
                 raise
-            if time.monotonic() >= deadline:
-                return None
         time.sleep(_POLL_S)
+    try:
+        migrate(connection, database)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, folder: Path, hook: Hook) -> MergeResult:
+def merge_spool(
+    connection: duckdb.DuckDBPyConnection, folder: Path, hook: Hook = lambda point: None
+) -> MergeResult:
+    """Merge the spool into a database that is open for writing; the merge lock is held."""
     known = connection.execute(
         "SELECT segment, max(merged_bytes) FROM merged_segments GROUP BY segment"
     )

@@ -21,6 +21,7 @@ from costspan.exporters.ledger.schema import (
     call_requests_sql,
     calls_ddl,
     migrate,
+    no_repricings_sql,
     refuse_newer,
     version_of,
 )
@@ -44,7 +45,7 @@ class Result(NamedTuple):
 
 
 class Reader:
-    """The views ``calls`` and ``call_requests`` on a ledger; a context manager.
+    """The views ``calls``, ``call_requests`` and ``repricings`` on a ledger; a context manager.
 
     Nothing can be written through it, no other file can be read, and its settings are locked.
 
@@ -122,7 +123,7 @@ def open_ledger(home: str | os.PathLike[str], wait_s: float = 2.5) -> Reader:
 
     folder = Path(home)
     database = folder / DATABASE
-    _refuse_missing(home, folder)
+    refuse_missing(home, folder)
     deadline = time.monotonic() + wait_s
     scratch = tempfile.TemporaryDirectory(prefix="costspan-read-")
     try:
@@ -150,7 +151,8 @@ def open_ledger(home: str | os.PathLike[str], wait_s: float = 2.5) -> Reader:
     return reader
 
 
-def _refuse_missing(home: str | os.PathLike[str], folder: Path) -> None:
+def refuse_missing(home: str | os.PathLike[str], folder: Path) -> None:
+    """Raise what there is to say of a folder without a ledger, or of one that cannot be used."""
     if isinstance(home, Home):
         try:
             verify(home)
@@ -200,7 +202,8 @@ def _attach(database: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
 def _prepare(reader: Reader, folder: Path, scratch: Path) -> None:
     """Make the views, then shut the connection off from the file system."""
     connection = reader._connection
-    refuse_newer(version_of(connection, "ledger"), folder / DATABASE)
+    version = version_of(connection, "ledger")
+    refuse_newer(version, folder / DATABASE)
     manifest = connection.execute(
         "SELECT segment, max(merged_bytes) FROM ledger.merged_segments GROUP BY segment"
     )
@@ -219,5 +222,8 @@ def _prepare(reader: Reader, folder: Path, scratch: Path) -> None:
         calls += " UNION ALL BY NAME SELECT * FROM live_calls"
     connection.execute(f"CREATE VIEW calls AS {calls}")
     connection.execute(f"CREATE VIEW call_requests AS {call_requests_sql()}")
+    # A ledger that cannot be written now is not brought up to the newest version either.
+    repricings = "SELECT * FROM ledger.repricings" if version >= 2 else no_repricings_sql()
+    connection.execute(f"CREATE VIEW repricings AS {repricings}")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

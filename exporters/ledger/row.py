@@ -27,6 +27,13 @@ RECORD_VERSION = 1
 """Version of the lines; it stands in the names of the segments, so that a merger that does not
 know it leaves them alone."""
 
+COST_COLUMNS_OF_A_CALL = (
+    "cost_usd",
+    *(column for _, column in COST_COLUMNS),
+    *("cost_status", "catalogue_version", "priced_provider", "priced_model", "cost_lines"),
+)
+"""What pricing a call again can change, but its ``requests``."""
+
 _ADDED_UP = (
     *(column for _, column in TOKEN_COLUMNS),
     *(column for _, column in COST_COLUMNS),

@@ -91,6 +91,20 @@ CALL_COLUMNS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 """Name and SQL type of the columns of ``calls``, in order."""
 
+REPRICING_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("call_id", "UUID NOT NULL"),
+    ("repriced_at", "TIMESTAMP NOT NULL"),
+    ("old_cost_usd", _MONEY),
+    ("old_cost_status", "VARCHAR NOT NULL"),
+    ("old_catalogue_version", "VARCHAR"),
+    ("old_cost_lines", "JSON"),
+    ("old_requests", "JSON"),
+    ("new_cost_usd", _MONEY),
+    ("new_cost_status", "VARCHAR NOT NULL"),
+    ("new_catalogue_version", "VARCHAR"),
+)
+"""Name and SQL type of the columns of ``repricings``, in order."""
+
 REQUIRED = tuple(name for name, kind in CALL_COLUMNS if kind.endswith("NOT NULL"))
 
 
@@ -124,6 +138,12 @@ def calls_ddl(table: str = "calls") -> str:
     return f"CREATE TABLE IF NOT EXISTS {table} ({columns})"
 
 
+def no_repricings_sql() -> str:
+    """The query behind the view ``repricings`` of a ledger from before there were any."""
+    columns = (f"NULL::{kind.removesuffix(' NOT NULL')} AS {n}" for n, kind in REPRICING_COLUMNS)
+    return f"SELECT {', '.join(columns)} WHERE false"
+
+
 def call_requests_sql(calls: str = "calls") -> str:
     """The query behind the view ``call_requests``: one row per provider request.
 
@@ -154,8 +174,9 @@ def call_requests_sql(calls: str = "calls") -> str:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "calls"),)
-"""In order. The text of each is frozen in a file; `CALL_COLUMNS` is where all of them lead to."""
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, "calls"), Migration(2, "repricings"))
+"""In order. The text of each is frozen in a file; `CALL_COLUMNS` and `REPRICING_COLUMNS` are where
+all of them lead to."""
 
 _MIGRATIONS_DDL = (
     "CREATE TABLE IF NOT EXISTS migrations (version INTEGER, name VARCHAR, applied_at TIMESTAMP)"

@@ -147,7 +147,7 @@ def migrate_and_die(home: str) -> None:
             return self.connection.fetchall()
 
     path = Path(home) / "ledger.duckdb"
-    step = Migration(2, "note", ("ALTER TABLE calls ADD COLUMN IF NOT EXISTS note VARCHAR",))
+    step = Migration(3, "note", ("ALTER TABLE calls ADD COLUMN IF NOT EXISTS note VARCHAR",))
     connection: Any = Killer(duckdb.connect(str(path)))
     migrate(connection, path, [*MIGRATIONS, step])
 

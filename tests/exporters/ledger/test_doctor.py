@@ -52,7 +52,7 @@ def test_a_healthy_ledger(home: Home, make_call: MakeCall, open_writer: OpenWrit
 
     assert levels(home) == {"ok"}
     assert found(home, "schema").what.startswith("The database holds 1 call in ")
-    assert "schema version 1" in found(home, "schema").what
+    assert "schema version 2" in found(home, "schema").what
     spool = found(home, "spool").what
     assert "has 1 segment, 1 of running processes" in spool
     assert f"to be merged: {len(line)} bytes." in spool

@@ -370,7 +370,7 @@ def test_a_newer_ledger_is_refused(home: Home, make_call: MakeCall) -> None:
     path = segment(home, encode(make_call(0, 1)))
 
     for look in (merge, open_ledger):
-        with pytest.raises(LedgerVersionError, match=r"version 99.*up to 1\. Upgrade costspan"):
+        with pytest.raises(LedgerVersionError, match=r"version 99.*up to 2\. Upgrade costspan"):
             look(home)
     assert path.exists()
 

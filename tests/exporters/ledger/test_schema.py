@@ -16,6 +16,7 @@ from costspan.exporters.ledger.row import encode
 from costspan.exporters.ledger.schema import (
     CALL_COLUMNS,
     MIGRATIONS,
+    REPRICING_COLUMNS,
     Migration,
     create_database,
     migrate,
@@ -24,7 +25,7 @@ from costspan.exporters.ledger.schema import (
 from costspan.exporters.ledger.spool import Writer
 from costspan.middleware.record import Call
 
-NOTE = Migration(2, "note", ("ALTER TABLE calls ADD COLUMN IF NOT EXISTS note VARCHAR",))
+NOTE = Migration(3, "note", ("ALTER TABLE calls ADD COLUMN IF NOT EXISTS note VARCHAR",))
 
 
 @pytest.fixture
@@ -41,12 +42,15 @@ def test_a_new_ledger_has_every_table(path: Path, tmp_path: Path) -> None:
             "SELECT table_name FROM information_schema.tables ORDER BY 1"
         ).fetchall()
         columns = connection.execute("SELECT column_name FROM (DESCRIBE calls)").fetchall()
+        repricings = connection.execute("SELECT column_name FROM (DESCRIBE repricings)").fetchall()
         migrations = connection.execute("SELECT version, name FROM migrations").fetchall()
         options = connection.execute("SELECT tags FROM duckdb_databases()").fetchall()
 
-    assert tables == [("call_requests",), ("calls",), ("merged_segments",), ("migrations",)]
+    names = ["call_requests", "calls", "merged_segments", "migrations", "repricings"]
+    assert tables == [(name,) for name in names]
     assert columns == [(name,) for name, _ in CALL_COLUMNS]
-    assert migrations == [(1, "calls")]
+    assert repricings == [(name,) for name, _ in REPRICING_COLUMNS]
+    assert migrations == [(1, "calls"), (2, "repricings")]
     assert "v1.5.0" in str(options)
     assert [file.name for file in tmp_path.iterdir()] == ["ledger.duckdb"]
 
@@ -57,17 +61,49 @@ def test_a_ledger_is_migrated_once(path: Path) -> None:
         migrate(connection, path, steps)
         migrate(connection, path, steps)
 
-        assert version_of(connection) == 2
+        assert version_of(connection) == 3
         applied = connection.execute("SELECT version, name FROM migrations ORDER BY 1").fetchall()
-        assert applied == [(1, "calls"), (2, "note")]
+        assert applied == [(1, "calls"), (2, "repricings"), (3, "note")]
         assert connection.execute("SELECT count(note) FROM calls").fetchall() == [(0,)]
+
+
+def test_a_ledger_of_version_1_gets_the_table_of_repricings(
+    home: Home,
+    make_call: Callable[..., Call],
+    open_writer: Callable[..., Writer],
+    query: Callable[[str], list[tuple[Any, ...]]],
+) -> None:
+    home.path.mkdir()
+    path = home.path / "ledger.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        migrate(connection, path, MIGRATIONS[:1])
+    open_writer(home).put(encode(make_call(0, 0)))
+
+    assert query("SELECT count(*) FROM calls") == [(1,)]
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert version_of(connection) == 2
+        assert connection.execute("SELECT count(*) FROM repricings").fetchall() == [(0,)]
+
+
+def test_a_ledger_of_version_1_that_others_read_has_no_repricings(
+    home: Home, query: Callable[[str], list[tuple[Any, ...]]]
+) -> None:
+    home.path.mkdir()
+    path = home.path / "ledger.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        migrate(connection, path, MIGRATIONS[:1])
+    names = [(name,) for name, _ in REPRICING_COLUMNS]
+    with duckdb.connect(str(path), read_only=True) as reader:
+        assert version_of(reader) == 1
+        assert query("SELECT * FROM repricings") == []
+        assert query("SELECT column_name FROM (DESCRIBE repricings)") == names
 
 
 def test_a_newer_ledger_is_refused(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         migrate(connection, path, [*MIGRATIONS, NOTE])
 
-        with pytest.raises(LedgerVersionError, match=r"version 2, and .* up to 1"):
+        with pytest.raises(LedgerVersionError, match=r"version 3, and .* up to 2"):
             migrate(connection, path)
 
 
@@ -85,7 +121,7 @@ def test_kill_between_a_migration_and_its_checkpoint(
 
     path = home.path / "ledger.duckdb"
     with duckdb.connect(str(path)) as connection:
-        assert version_of(connection) == 1
+        assert version_of(connection) == 2
         migrate(connection, path, [*MIGRATIONS, NOTE])
         assert connection.execute("SELECT count(*), count(note) FROM calls").fetchall() == [(1, 0)]
 
