@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from costspan.cli_errors import one_line_errors
-from costspan.cli_own_prices import check
+from costspan.cli_own_prices import check, import_map
 from costspan.cli_price_update import update
 from costspan.cli_reports import format_option
 
@@ -106,7 +106,7 @@ def search(text: tuple[str, ...], form: str) -> None:
         raise click.ClickException(f"no model's name holds {' and '.join(map(repr, words))}")
 
 
-for command in (check, update):
+for command in (check, import_map, update):
     prices.add_command(command)
 
 

@@ -17,6 +17,9 @@ from costspan.reports.screen import Screen
 from costspan.reports.table import Column, draw_line, render_table
 from costspan.reports.text import NOTHING, percent, plain_decimal
 
+MOST_DOUBTS = 20
+"""New models that are named one by one: a file with more of them was imported."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -71,11 +74,18 @@ def doubts(overlay: Overlay, catalogue: Catalogue, at: datetime) -> Iterator[str
         catalogue: The prices without them.
         at: Today.
     """
+    new = [
+        (provider, model)
+        for provider, model in sorted(overlay.named())
+        if provider != ANY_PROVIDER and not catalogue.knows(provider=provider, model=model, at=at)
+    ]
+    if len(new) > MOST_DOUBTS:
+        yield f"~ {len(new):,} models are new: the catalogue has none of their names."
+        new = []
+    for provider, model in new:
+        near = _near(catalogue, provider, model)
+        yield f"~ {provider}/{model} is new: the catalogue has no such model.{near}"
     both = catalogue.with_overlay(overlay)
-    for provider, model in sorted(overlay.named()):
-        if provider != ANY_PROVIDER and not catalogue.knows(provider=provider, model=model, at=at):
-            near = _near(catalogue, provider, model)
-            yield f"~ {provider}/{model} is new: the catalogue has no such model.{near}"
     for one in overlay.names:
         owner, target = one.alias.provider, one.alias.target
         if not both.knows(provider=owner, model=target, at=max(at, one.alias.start)):

@@ -68,13 +68,15 @@ def render_table(columns: Sequence[Column], screen: Screen, *, total: bool = Fal
     """
     fitted = fit([_printable(column, screen.ascii_only) for column in columns], screen)
     rule = ("-" if screen.ascii_only else "─") * (screen.width - _room(fitted, screen))
-    heading = _line([_padded(column.title, column, "bold", screen) for column in fitted])
+    widths = [column.width for column in fitted]
+    sized = list(zip(fitted, widths, strict=True))
+    heading = _line([_padded(c.title, c.align, width, "bold", screen) for c, width in sized])
     last = len(columns[0].cells) - 1
     rows = [
         _line(
             [
-                _padded(c.cells[row], c, _style(c, row, total and row == last), screen)
-                for c in fitted
+                _padded(c.cells[row], c.align, width, _style(c, row, total and row == last), screen)
+                for c, width in sized
             ]
         )
         for row in range(last + 1)
@@ -113,10 +115,10 @@ def _line(cells: Sequence[str]) -> str:
     return (" " * GAP).join(cells).rstrip()
 
 
-def _padded(text: str, column: Column, style: str, screen: Screen) -> str:
-    space = " " * (column.width - cell_len(text))
+def _padded(text: str, align: str, width: int, style: str, screen: Screen) -> str:
+    space = " " * (width - cell_len(text))
     shown = _styled(text, style, screen)
-    return shown + space if column.align == "left" else space + shown
+    return shown + space if align == "left" else space + shown
 
 
 def _styled(text: str, style: str, screen: Screen) -> str:

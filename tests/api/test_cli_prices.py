@@ -7,6 +7,8 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -204,6 +206,65 @@ def test_own_prices_of_the_configuration_are_in_force(
     code, _, err = run("gpt-4o")
     assert code == 2
     assert "elsewhere.toml: No such file or directory" in err
+
+
+REGISTERED = """{
+  "together_ai/new/model-9": {
+    "litellm_provider": "together_ai", "mode": "chat",
+    "input_cost_per_token": 6e-07, "output_cost_per_token": 1.2e-06, "output_cost_per_image": 1
+  },
+  "gpt-4o": {
+    "litellm_provider": "openai", "mode": "chat",
+    "input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06
+  }
+}"""
+
+
+def test_what_was_registered_with_litellm_becomes_own_prices(run: Run, tmp_path: Path) -> None:
+    """$0.60 and $1.20 per million; gpt-4o is in the catalogue and left to it."""
+    (tmp_path / "map.json").write_text(REGISTERED, encoding="utf-8")
+    code, out, err = run("import", "map.json", "--from", "2026-03-01")
+    assert code == 0
+    (tmp_path / "own.toml").write_text(out, encoding="utf-8")
+    assert err.splitlines() == [
+        "costspan: imported 2 rates of 1 model",
+        "costspan: left out 1 model that the catalogue prices already: --all takes them too",
+        "costspan: no meter for output_cost_per_image: 1 model, for instance "
+        "together_ai/new/model-9",
+    ]
+    catalogue = catalogue_of(None, tmp_path / "own.toml")
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+    before, after = (
+        catalogue.cost(
+            provider="together",
+            model="new/model-9",
+            usage=usage,
+            at=datetime(2026, month, day, tzinfo=UTC),
+        )
+        for month, day in ((2, 28), (3, 1))
+    )
+    assert (before.status, after.total) == ("unpriced", Decimal("0.00072"))
+
+    _, out, _ = run("import", "map.json", "--all")
+    assert '"tokens.in.text" = 2' in out
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        ("[1]", (), "map.json: "),
+        ("{", (), "map.json: "),
+        ("{}", ("--from", "soon"), "--from 'soon': give a day, for instance 2026-11-01"),
+    ],
+)
+def test_import_says_what_is_wrong(
+    run: Run, tmp_path: Path, text: str, arguments: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "map.json").write_text(text, encoding="utf-8")
+    code, out, err = run("import", "map.json", *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
 
 
 def newer(tmp_path: Path, **changes: tuple[str, str]) -> Path:
