@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from costspan.exporters.home import Home
     from costspan.exporters.ledger.notes import LossNote
     from costspan.exporters.ledger.read import Reader as LedgerReader
+    from costspan.pricing.overlay import Currency
     from costspan.reports.calls import CallRow
     from costspan.reports.estimates import EstimateRow
     from costspan.reports.export import Records
@@ -40,6 +41,11 @@ format_option = click.option(
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     help="For people (the default), for programs, for spreadsheets.",
+)
+currency_option = click.option(
+    "--currency",
+    metavar="CODE",
+    help="Of the table: USD, or that of your own prices, which is the default.",
 )
 since_option = click.option("--since", metavar="WHEN", help=f"Calls from then on: {WHEN}.")
 
@@ -72,6 +78,7 @@ class View(Generic[Answer]):
 @click.option("--until", metavar="WHEN", help="Calls before then.")
 @click.option("--tz", metavar="NAME", default="UTC", help="Time zone of days, hours and WHEN.")
 @format_option
+@currency_option
 @click.option("--estimates", is_flag=True, help="How far the estimates were from the truth.")
 @home_option
 def report(
@@ -80,6 +87,7 @@ def report(
     until: str | None,
     tz: str,
     form: str,
+    currency: str | None,
     estimates: bool,
     home: str | None,
 ) -> None:
@@ -99,7 +107,7 @@ def report(
         if estimates:
             _show(_estimates_view(period), form, home)
         else:
-            _show(_spend_view(by or "model", period, tz), form, home)
+            _show(_spend_view(by or "model", period, tz, _currency(currency, home)), form, home)
 
 
 @click.command()
@@ -113,8 +121,16 @@ def report(
     help="Calls that ended so.",
 )
 @format_option
+@currency_option
 @home_option
-def calls(count: int, since: str | None, status: str | None, form: str, home: str | None) -> None:
+def calls(
+    count: int,
+    since: str | None,
+    status: str | None,
+    form: str,
+    currency: str | None,
+    home: str | None,
+) -> None:
     """The newest calls, one by one.
 
     \b
@@ -123,7 +139,20 @@ def calls(count: int, since: str | None, status: str | None, form: str, home: st
       costspan calls --status error --since 24h --format json
     """
     with one_line_errors():
-        _show(_calls_view(count, _period(since, None, "UTC"), status), form, home)
+        period = _period(since, None, "UTC")
+        _show(_calls_view(count, period, status, _currency(currency, home)), form, home)
+
+
+def _currency(said: str | None, home: str | None) -> Currency | None:
+    """The currency asked for, else that of the configuration; of another home, dollars."""
+    if said is None and home is not None:
+        return None
+    from costspan.catalogue_in_force import read_overlay
+    from costspan.middleware.config import load
+    from costspan.reports.currency import chosen
+
+    own = load().prices
+    return chosen(said, read_overlay(own).currency if own else None)
 
 
 def _period(since: str | None, until: str | None, tz: str) -> Period:
@@ -132,7 +161,7 @@ def _period(since: str | None, until: str | None, tz: str) -> Period:
     return parse_period(since, until, now=datetime.now(UTC), zone=parse_zone(tz))
 
 
-def _spend_view(by: str, period: Period, tz: str) -> View[SpendReport]:
+def _spend_view(by: str, period: Period, tz: str, currency: Currency | None) -> View[SpendReport]:
     from costspan.reports import export, render, spend
     from costspan.reports.keys import parse_key
     from costspan.reports.period import parse_zone
@@ -140,8 +169,10 @@ def _spend_view(by: str, period: Period, tz: str) -> View[SpendReport]:
     zone = parse_zone(tz)
     nothing = spend.SpendRow(None)
     return View(
-        ask=lambda reader: spend.spend(reader, by, period, zone),
-        empty=spend.SpendReport(by, parse_key(by, zone).name, period, (), nothing),
+        ask=lambda reader: spend.spend(reader, by, period, zone, currency),
+        empty=spend.SpendReport(
+            by, parse_key(by, zone).name, period, (), nothing, currency=currency
+        ),
         table=render.spend_table,
         records=export.spend_records,
     )
@@ -159,14 +190,16 @@ def _estimates_view(period: Period) -> View[list[EstimateRow]]:
     )
 
 
-def _calls_view(count: int, period: Period, status: str | None) -> View[list[CallRow]]:
+def _calls_view(
+    count: int, period: Period, status: str | None, currency: Currency | None
+) -> View[list[CallRow]]:
     from costspan.reports import export, render
     from costspan.reports.calls import newest_calls
 
     return View(
         ask=lambda reader: newest_calls(reader, count, period, status),
         empty=[],
-        table=render.calls_table,
+        table=lambda rows, screen: render.calls_table(rows, screen, currency),
         records=export.call_records,
     )
 

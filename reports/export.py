@@ -22,10 +22,16 @@ Records = tuple[list[str], list[dict[str, Any]]]
 
 
 def spend_records(report: SpendReport) -> Records:
-    """Spend by a key: the first column is named after the key, money is decimal text."""
+    """Spend by a key: the first column is named after the key, money is decimal text.
+
+    Amounts are in US dollars, and in the currency of the report beside them.
+    """
     names = [report.key_name, *(field.name for field in fields(SpendRow)[1:])]
     rows = [dict(zip(names, map(_plain, asdict(row).values()), strict=True)) for row in report.rows]
-    return names, rows
+    if report.currency is None:
+        names.remove("cost")
+        return names, [{name: row[name] for name in names} for row in rows]
+    return [*names, "currency"], [{**row, "currency": report.currency.code} for row in rows]
 
 
 def call_records(calls: Sequence[CallRow]) -> Records:

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from costspan.exporters.ledger.words import counted
+from costspan.pricing.overlay import Currency
 from costspan.reports.calls import CallRow
+from costspan.reports.currency import converted, note
 from costspan.reports.estimates import EstimateRow
 from costspan.reports.period import Period
 from costspan.reports.screen import Screen
-from costspan.reports.spend import SpendReport, SpendRow
+from costspan.reports.spend import SpendReport
 from costspan.reports.table import LAST_RESORT, Column, draw_line, render_table
 from costspan.reports.text import (
     NOTHING,
@@ -40,12 +42,11 @@ def spend_table(report: SpendReport, screen: Screen) -> str:
 
 def _spend_columns(report: SpendReport, screen: Screen) -> list[Column]:
     rows = [*report.rows, report.total]
-    costs = [row.cost_usd for row in rows]
-    decimals = usd_decimals(costs)
-    amounts = [_amount(row.cost_usd, decimals, row.unpriced_calls > 0) for row in rows]
+    costs = [row.cost if report.currency else row.cost_usd for row in rows]
+    amounts = _amounts(costs, [row.unpriced_calls > 0 for row in rows], report.currency)
     unpriced = [row.unpriced_calls for row in rows]
     warn = frozenset(index for index, number in enumerate(unpriced) if number)
-    shares = [_share(row, report.total) for row in report.rows]
+    shares = [_share(cost, costs[-1]) for cost in costs[:-1]]
     return [
         Column(report.key_name, [*_names(report), "total"], "left", cut=True),
         _numbers("calls", [row.calls for row in rows], drop=LAST_RESORT),
@@ -53,7 +54,7 @@ def _spend_columns(report: SpendReport, screen: Screen) -> list[Column]:
         _numbers("input", [row.input_tokens for row in rows], drop=3),
         _numbers("cached", [row.cache_read_tokens for row in rows], drop=1),
         _numbers("output", [row.output_tokens for row in rows], drop=4),
-        Column("cost", amounts, warn=warn & _none_of(costs)),
+        Column(_cost_title(report.currency), amounts, warn=warn & _none_of(costs)),
         Column(
             "share",
             [*(_bar(share, BAR_WIDTH, screen) for share in shares), ""],
@@ -97,14 +98,19 @@ def spend_notes(report: SpendReport) -> Iterator[str]:
     if total.estimated_calls:
         calls = counted(total.estimated_calls, "call")
         yield f"~ {calls} without usage from the provider: tokens counted."
+    if report.currency:
+        yield note(report.currency)
 
 
-def calls_table(calls: Sequence[CallRow], screen: Screen) -> str:
-    """The newest calls, a line each."""
+def calls_table(calls: Sequence[CallRow], screen: Screen, currency: Currency | None = None) -> str:
+    """The newest calls, a line each; amounts in US dollars, or in another currency."""
     if not calls:
         return draw_line("No calls.", screen)
-    decimals = usd_decimals([call.cost_usd for call in calls])
-    amounts = [_amount(call.cost_usd, decimals, not call.refused) for call in calls]
+    costs = [
+        converted(call.cost_usd, currency, call.started_at) if currency else call.cost_usd
+        for call in calls
+    ]
+    amounts = _amounts(costs, [not call.refused for call in calls], currency)
     unpriced = frozenset(
         index for index, call in enumerate(calls) if call.cost_usd is None and not call.refused
     )
@@ -130,7 +136,7 @@ def calls_table(calls: Sequence[CallRow], screen: Screen) -> str:
         ),
         _tokens("input (est.)", inputs, calls, drop=5),
         _tokens("output (est.)", outputs, calls, drop=4),
-        Column("cost", amounts, warn=unpriced),
+        Column(_cost_title(currency), amounts, warn=unpriced),
         Column("ms", [milliseconds(call.latency_us) for call in calls], drop=3),
         Column("tags", [_tags(call) for call in calls], "left", drop=2),
         Column(
@@ -190,9 +196,19 @@ def _name(name: str | None) -> str:
     return name if name and name.strip() else NO_NAME
 
 
-def _amount(cost: Decimal | None, decimals: int, is_unknown: bool) -> str:
-    """An amount; of calls that cost nothing because they were refused, none."""
-    return NOTHING if cost is None and not is_unknown else usd(cost, decimals)
+def _cost_title(currency: Currency | None) -> str:
+    return f"cost ({currency.code})" if currency else "cost"
+
+
+def _amounts(
+    costs: Sequence[Decimal | None], unknown: Sequence[bool], currency: Currency | None
+) -> list[str]:
+    """Amounts one under another; of calls that cost nothing because they were refused, none."""
+    decimals, sign = usd_decimals(costs), "" if currency else "$"
+    return [
+        NOTHING if cost is None and not is_unknown else usd(cost, decimals, sign)
+        for cost, is_unknown in zip(costs, unknown, strict=True)
+    ]
 
 
 def _numbers(title: str, numbers: Sequence[int | None], drop: int = 0) -> Column:
@@ -204,10 +220,8 @@ def _none_of(costs: Sequence[object]) -> frozenset[int]:
     return frozenset(index for index, cost in enumerate(costs) if cost is None)
 
 
-def _share(row: SpendRow, total: SpendRow) -> float | None:
-    if row.cost_usd is None or not total.cost_usd:
-        return None
-    return float(row.cost_usd / total.cost_usd)
+def _share(cost: Decimal | None, total: Decimal | None) -> float | None:
+    return float(cost / total) if cost is not None and total else None
 
 
 def _bar(share: float | None, width: int, screen: Screen) -> str:

@@ -7,6 +7,9 @@ from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from costspan.pricing.overlay import Currency
+from costspan.pricing.rates import EXACT, PICODOLLAR
+from costspan.reports.currency import cost_sql
 from costspan.reports.keys import Key, parse_key
 from costspan.reports.period import ALL_TIME, Period
 from costspan.reports.query import Reader, bundled_sql, fetch
@@ -35,6 +38,7 @@ class SpendRow:
             more, a stream that was cut before any usage): they may have been billed.
         partial_calls: Calls of which a part has no price: ``cost_usd`` holds the rest.
         estimated_calls: Calls whose tokens we counted, because the provider reported none.
+        cost: ``cost_usd`` in the currency of the report; None where that is US dollars.
     """
 
     key: str | None
@@ -50,6 +54,7 @@ class SpendRow:
     unpriced_errors: int = 0
     partial_calls: int = 0
     estimated_calls: int = 0
+    cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class SpendReport:
             models: it is one call.
         unpriced_models: Models that used tokens and have no price, by the name they were called
             by, most called first; at most `UNPRICED_MODELS`.
+        currency: What ``cost`` is in; None for US dollars.
     """
 
     by: str
@@ -73,10 +79,15 @@ class SpendReport:
     rows: tuple[SpendRow, ...]
     total: SpendRow
     unpriced_models: tuple[str, ...] = ()
+    currency: Currency | None = None
 
 
 def spend(
-    reader: Reader, by: str = "model", period: Period = ALL_TIME, zone: tzinfo = UTC
+    reader: Reader,
+    by: str = "model",
+    period: Period = ALL_TIME,
+    zone: tzinfo = UTC,
+    currency: Currency | None = None,
 ) -> SpendReport:
     """Sum calls, tokens and US dollars by a key.
 
@@ -86,13 +97,17 @@ def spend(
             ``operation`` or ``session``.
         period: Which calls, by the instant they started.
         zone: The time zone of days and hours.
+        currency: What to convert amounts to, besides US dollars.
 
     Raises:
         ReportError: There is no such key.
     """
     key = parse_key(by, zone)
     sql = bundled_sql("spend").format(
-        bucket=key.bucket, key=key.key, per_request=str(key.per_request).lower()
+        bucket=key.bucket,
+        key=key.key,
+        per_request=str(key.per_request).lower(),
+        cost=cost_sql(currency),
     )
     found = fetch(reader, sql, {**period.bounds(), **key.parameters})
     # By the value, not by its label: local hours are not in order when clocks go back.
@@ -102,7 +117,7 @@ def spend(
     if key.kind == "name":
         rows.sort(key=_dearest_first)
     unpriced = _unpriced_models(reader, period) if total.unpriced_calls else ()
-    return SpendReport(by, key.name, period, tuple(rows), total, unpriced)
+    return SpendReport(by, key.name, period, tuple(rows), total, unpriced, currency)
 
 
 def _unpriced_models(reader: Reader, period: Period) -> tuple[str, ...]:
@@ -113,6 +128,8 @@ def _unpriced_models(reader: Reader, period: Period) -> tuple[str, ...]:
 
 def _row(row: dict[str, Any], key: Key) -> SpendRow:
     facts = {name: value for name, value in row.items() if name not in ("key", "is_total")}
+    if facts["cost"] is not None:
+        facts["cost"] = EXACT.quantize(facts["cost"], PICODOLLAR)
     return SpendRow(key.label(row["key"]), **facts)
 
 

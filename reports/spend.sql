@@ -1,6 +1,7 @@
 -- Calls, tokens and US dollars per key, and over all, of the calls that started in [$since, $until).
 -- A refused request is one that the provider turned down (HTTP 400 to 499) without any usage. It
 -- costs nothing, so it is not among the unpriced ones, though its cost is NULL.
+-- cost is cost_usd in the currency of the report, converted call by call.
 WITH several AS (
     SELECT *, coalesce(
         error_type IS NOT NULL AND http_status BETWEEN 400 AND 499 AND usage_source IS NULL, false
@@ -26,7 +27,8 @@ facts AS (
             ELSE call_id IN (SELECT call_id FROM several GROUP BY call_id HAVING bool_and(refused))
         END AS refused,
         input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
-        cost_usd
+        cost_usd,
+        {cost} AS cost
     FROM calls
     WHERE started_at >= $since AND started_at < $until
     UNION ALL
@@ -44,7 +46,7 @@ facts AS (
         ) AS partly_priced,
         bool_and(refused) AS refused,
         sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
-        sum(reasoning_tokens), sum(cost_usd)
+        sum(reasoning_tokens), sum(cost_usd), sum({cost})
     FROM several
     WHERE {per_request}
     GROUP BY bucket, call_id
@@ -62,6 +64,7 @@ buckets AS (
         sum(cache_write_tokens) AS cache_write_tokens,
         sum(reasoning_tokens) AS reasoning_tokens,
         sum(cost_usd) AS cost_usd,
+        sum(cost) AS cost,
         count(*) FILTER (cost_usd IS NULL AND NOT refused) AS unpriced_calls,
         count(*) FILTER (cost_usd IS NULL AND NOT refused AND failed) AS unpriced_errors,
         count(*) FILTER (partly_priced) AS partial_calls,
@@ -85,6 +88,7 @@ SELECT
     sum(cache_write_tokens) AS cache_write_tokens,
     sum(reasoning_tokens) AS reasoning_tokens,
     sum(cost_usd) AS cost_usd,
+    sum(cost) AS cost,
     sum(unpriced_calls) AS unpriced_calls,
     sum(unpriced_errors) AS unpriced_errors,
     sum(partial_calls) AS partial_calls,

@@ -34,15 +34,15 @@ def usd_decimals(amounts: Iterable[Decimal | None]) -> int:
     return min(12, max(2, wanted + wanted % 2))
 
 
-def usd(amount: Decimal | None, decimals: int) -> str:
+def usd(amount: Decimal | None, decimals: int, sign: str = "$") -> str:
     """An amount in US dollars: ``$1,234.50``; ``<$0.01`` for what is more than nothing but rounds
-    to it; ``unpriced`` for None."""
+    to it; ``unpriced`` for None. Another currency has no sign: the column names it."""
     if amount is None:
         return "unpriced"
     step = Decimal(1).scaleb(-decimals)
     if amount and abs(amount) <= step / 2:
-        return f"<${step:f}"
-    return f"${amount:,.{decimals}f}"
+        return f"<{sign}{step:f}"
+    return f"{sign}{amount:,.{decimals}f}"
 
 
 def count(number: int | None, compact: bool = False) -> str:
