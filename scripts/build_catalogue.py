@@ -5,7 +5,8 @@ Usage: python scripts/build_catalogue.py FACTS [TARGET]
 FACTS holds price_facts.csv, aliases.csv, multipliers.csv, schedules.csv, models.csv and a
 README.md that says when they were collected; TARGET is the ``pricing`` folder by default. The
 files written are plain CSV, sorted. The sources of prices go to ``provenance.csv``, which is read
-only when somebody asks for them. Running it twice on the same facts writes the same bytes.
+only when somebody asks for them. What was found wrong in the facts since stands in
+``corrections`` beside this script, each with its source. Running it twice on the same facts writes the same bytes.
 """
 
 from __future__ import annotations
@@ -41,18 +42,35 @@ _CONDITION = re.compile(r"(\w+)\s*(=| in | not )\s*([\w,-]+)")
 _ATTRIBUTES = {"inference_geo": "region", "is_byok": "byok"}
 
 
-def main(facts: Path, target: Path) -> None:
-    """Build every file; raise ValueError where the facts contradict themselves."""
-    prices = [{**row, "id": row_id(row)} for row in read(facts / "price_facts.csv")]
+CORRECTIONS = Path(__file__).with_name("corrections")
+_KEYS = {
+    "price_facts.csv": _IDENTITY,
+    "aliases.csv": ("provider", "alias", "valid_from"),
+    "multipliers.csv": ("id",),
+    "schedules.csv": ("schedule",),
+    "models.csv": ("provider", "model"),
+}
+"""What a row of facts is recognised by."""
+
+
+def main(facts: Path, target: Path, corrections: Path = CORRECTIONS) -> None:
+    """Build every file; raise ValueError where the facts contradict themselves.
+
+    Args:
+        facts: The folder of facts.
+        target: The folder to write to.
+        corrections: A folder of files like those of the facts, whose rows replace theirs or come
+            besides: what was found wrong since, each with its source.
+    """
+    rows = {name: corrected(facts / name, corrections / name) for name in _KEYS}
+    prices = [{**row, "id": row_id(row)} for row in rows["price_facts.csv"]]
     if len({row["id"] for row in prices}) != len(prices):
         raise ValueError("two price rows have one id: their identifying columns are equal")
     tables = {
         "prices.csv": [row for row in prices if "*" not in row["model"]],
         "patterns.csv": [row for row in prices if "*" in row["model"]],
-        "aliases.csv": read(facts / "aliases.csv"),
-        "multipliers.csv": [condition(row) for row in read(facts / "multipliers.csv")],
-        "schedules.csv": read(facts / "schedules.csv"),
-        "models.csv": read(facts / "models.csv"),
+        "multipliers.csv": [condition(row) for row in rows["multipliers.csv"]],
+        **{name: rows[name] for name in ("aliases.csv", "schedules.csv", "models.csv")},
     }
     texts = {name: write_rows(name, rows) for name, rows in tables.items()}
     texts["provenance.csv"] = write_rows("provenance.csv", provenance(vouchers(prices, texts)))
@@ -61,6 +79,17 @@ def main(facts: Path, target: Path) -> None:
     texts[VERSION] = version_of(day, {**texts, **by_hand}) + "\n"
     for name, text in texts.items():
         (target / name).write_text(text, encoding="utf-8", newline="")
+
+
+def corrected(path: Path, corrections: Path) -> list[Row]:
+    """Read one file of facts as it is right."""
+    found = read(path)
+    if not corrections.exists():
+        return found
+    key = _KEYS[path.name]
+    better = {tuple(row[c] for c in key): row for row in read(corrections)}
+    kept = [better.pop(tuple(row[c] for c in key), row) for row in found]
+    return [*kept, *better.values()]
 
 
 def vouchers(prices: list[Row], texts: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:

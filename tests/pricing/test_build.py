@@ -63,7 +63,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def test_it_sorts_splits_and_parses(build: ModuleType, folders: tuple[Path, Path]) -> None:
     facts, target = folders
-    build.main(facts, target)
+    build.main(facts, target, facts / "none")
     assert [row["model"] for row in read(target / "prices.csv")] == ["A", "b"]
     assert [row["model"] for row in read(target / "patterns.csv")] == ["*"]
     conditions = [
@@ -82,9 +82,9 @@ def test_it_sorts_splits_and_parses(build: ModuleType, folders: tuple[Path, Path
 
 def test_it_writes_the_same_bytes_twice(build: ModuleType, folders: tuple[Path, Path]) -> None:
     facts, target = folders
-    build.main(facts, target)
+    build.main(facts, target, facts / "none")
     first = {path.name: path.read_bytes() for path in target.iterdir()}
-    build.main(facts, target)
+    build.main(facts, target, facts / "none")
     assert first == {path.name: path.read_bytes() for path in target.iterdir()}
 
 
@@ -92,12 +92,12 @@ def test_a_corrected_amount_keeps_the_id_and_changes_the_version(
     build: ModuleType, folders: tuple[Path, Path]
 ) -> None:
     facts, target = folders
-    build.main(facts, target)
+    build.main(facts, target, facts / "none")
     before = [row["id"] for row in read(target / "prices.csv")]
     version = (target / "version.txt").read_bytes()
     path = facts / "price_facts.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("text,2,", "text,3,"), "utf-8")
-    build.main(facts, target)
+    build.main(facts, target, facts / "none")
     assert [row["id"] for row in read(target / "prices.csv")] == before
     assert (target / "version.txt").read_bytes() != version
 
@@ -108,7 +108,7 @@ def test_two_rows_for_one_thing_are_an_error(build: ModuleType, folders: tuple[P
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join([*lines, lines[1].replace(",2,", ",9,")]), encoding="utf-8")
     with pytest.raises(ValueError, match="two price rows have one id"):
-        build.main(facts, target)
+        build.main(facts, target, facts / "none")
 
 
 def test_an_unreadable_condition_is_an_error(build: ModuleType, folders: tuple[Path, Path]) -> None:
@@ -116,4 +116,22 @@ def test_an_unreadable_condition_is_an_error(build: ModuleType, folders: tuple[P
     path = facts / "multipliers.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("tier=batch", "sometimes"), "utf-8")
     with pytest.raises(ValueError, match="m3: cannot read 'sometimes'"):
-        build.main(facts, target)
+        build.main(facts, target, facts / "none")
+
+
+def test_corrections_replace_rows_and_add_some(
+    build: ModuleType, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    facts, target = folders
+    header = FACTS["price_facts.csv"].splitlines()[0]
+    better = tmp_path / "better"
+    better.mkdir()
+    (better / "price_facts.csv").write_text(
+        f"{header}\n"
+        "x,b,tokens.in.text,3,1000000,2026-01-01,,,,,,,provider-page,https://x.example/page,\n"
+        "x,d,tokens.in.text,4,1000000,2026-01-01,,,,,,,provider-page,https://x.example/page,\n",
+        encoding="utf-8",
+    )
+    build.main(facts, target, better)
+    amounts = {row["model"]: row["amount_usd"] for row in read(target / "prices.csv")}
+    assert amounts == {"A": "1", "b": "3", "d": "4"}
