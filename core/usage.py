@@ -8,6 +8,7 @@ from functools import lru_cache
 from costspan.core.accounting import Profile, profile_for
 from costspan.core.naming import canonical_api, canonical_provider
 from costspan.core.paths import LARGEST_QUANTITY, Path, count, measured
+from costspan.core.plain import read_plain
 from costspan.core.recognition import camelised, recognise
 from costspan.core.served import read_served
 from costspan.core.sides import GUESSED, complete
@@ -52,6 +53,8 @@ def _read(profile: Profile | None, payload: JSON, response: JSON | None) -> Usag
     """Read a usage object by one profile; None when none of its fields is there."""
     if profile is None:
         return None
+    if response is None and (plain := read_plain(profile, payload)) is not None:
+        return plain
     flags: list[str] = []
     values = _values(profile, payload, response, flags)
     if profile.camel_case and not any(v is not None for v in values):

@@ -6,7 +6,8 @@ FACTS holds price_facts.csv, aliases.csv, multipliers.csv, schedules.csv, models
 README.md that says when they were collected; TARGET is the ``pricing`` folder by default. The
 files written are plain CSV, sorted. The sources of prices go to ``provenance.csv``, which is read
 only when somebody asks for them. What was found wrong in the facts since stands in
-``corrections`` beside this script, each with its source. Running it twice on the same facts writes the same bytes.
+``corrections`` beside this script, each with its source. Running it twice on the same facts writes
+the same bytes.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ ORDER: dict[str, set[str]] = {
     "dashboards": {"core", "pricing", "middleware", "exporters", "reports", "dashboards"},
 }
 # Of the core, pricing takes only the usage accounting, never a protocol or a transport.
-ACCOUNTING = {"types", "usage", "accounting", "naming", "paths", "recognition", "served", "sides"}
+ACCOUNTING = {"types", "usage", "accounting", "naming", "paths", "plain", "recognition", "served"}
+ACCOUNTING.add("sides")
 
 
 def modules(room: str) -> Iterator[Path]:
