@@ -106,14 +106,6 @@ def calls_table(calls: Sequence[CallRow], screen: Screen, currency: Currency | N
     """The newest calls, a line each; amounts in US dollars, or in another currency."""
     if not calls:
         return draw_line("No calls.", screen)
-    costs = [
-        converted(call.cost_usd, currency, call.started_at) if currency else call.cost_usd
-        for call in calls
-    ]
-    amounts = _amounts(costs, [not call.refused for call in calls], currency)
-    unpriced = frozenset(
-        index for index, call in enumerate(calls) if call.cost_usd is None and not call.refused
-    )
     bad = frozenset(index for index, call in enumerate(calls) if call.status != "ok")
     times = [f"{call.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for call in calls]
     inputs = [(call.input_tokens, call.estimate_input_tokens) for call in calls]
@@ -136,7 +128,7 @@ def calls_table(calls: Sequence[CallRow], screen: Screen, currency: Currency | N
         ),
         _tokens("input (est.)", inputs, calls, drop=5),
         _tokens("output (est.)", outputs, calls, drop=4),
-        Column(_cost_title(currency), amounts, warn=unpriced),
+        _costs(calls, currency),
         Column("ms", [milliseconds(call.latency_us) for call in calls], drop=3),
         Column("tags", [_tags(call) for call in calls], "left", drop=2),
         Column(
@@ -148,6 +140,16 @@ def calls_table(calls: Sequence[CallRow], screen: Screen, currency: Currency | N
         ),
     ]
     return render_table(columns, screen)
+
+
+def _costs(calls: Sequence[CallRow], currency: Currency | None) -> Column:
+    costs = [
+        converted(call.cost_usd, currency, call.started_at) if currency else call.cost_usd
+        for call in calls
+    ]
+    amounts = _amounts(costs, [not call.refused for call in calls], currency)
+    unpriced = _none_of(costs) - {index for index, call in enumerate(calls) if call.refused}
+    return Column(_cost_title(currency), amounts, warn=unpriced)
 
 
 def estimates_table(rows: Sequence[EstimateRow], period: Period, screen: Screen) -> str:

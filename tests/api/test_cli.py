@@ -11,15 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from shell import Said, Shell
 
-from costspan.cli import main
 from costspan.cli_commands import cli
 from costspan.core.types import Usage
 from costspan.exporters.home import resolve_home
@@ -35,49 +34,6 @@ COMMANDS = [
     for command, found in sorted(cli.commands.items())
     for name in (command, *(f"{command} {one}" for one in getattr(found, "commands", ())))
 ]
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Shell:
-    """Runs commands in this process."""
-
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
-    def __call__(self, *arguments: str) -> Said:
-        with pytest.raises(SystemExit) as exit_:
-            main(arguments)
-        out, err = self._capture.readouterr()
-        return Said(int(exit_.value.code or 0), out, err)
-
-
-@pytest.fixture
-def home(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """A folder for the ledger, in force; nothing of the user's configuration is."""
-    folder = tmp_path / "home"
-    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    for name in ("COSTSPAN_CONFIG", "COLUMNS", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COSTSPAN_HOME", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-@pytest.fixture
-def shell(home: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """Commands on the ledger in `home`."""
-    return Shell(capsys)
 
 
 def record(home: Path, *calls: Call) -> None:

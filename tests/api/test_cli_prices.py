@@ -12,35 +12,24 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from shell import Shell
 
 from costspan.catalogue_in_force import catalogue_of
-from costspan.cli import main
 from costspan.pricing.rows import FOLDER
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process; gives its exit code, output and error output."""
+def run(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs ``costspan prices``; gives its exit code, output and error output."""
+    monkeypatch.setenv("COLUMNS", "120")
 
     def command(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            main(["prices", *arguments])
-        out, err = capsys.readouterr()
-        return int(exit_.value.code or 0), out, err
+        said = shell("prices", *arguments)
+        return said.code, said.out, said.err
 
     return command
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("COSTSPAN_HOME", str(folder))
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.delenv("COSTSPAN_PRICES", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return folder
 
 
 def test_a_price_list_has_rates_conditions_and_numbered_sources(run: Run) -> None:

@@ -8,62 +8,18 @@ import pty
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pytest
 from repricing import NOON, OLDER, TOOK, call, older_catalogue, record, request
+from shell import Shell
 
-from costspan.cli import main
 from costspan.exporters.ledger.merge import merge
 from costspan.exporters.ledger.read import open_ledger
 from costspan.pricing.catalogue import Catalogue
 
 NOW = Catalogue.default()
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Shell:
-    """Runs commands in this process."""
-
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
-    def __call__(self, *arguments: str) -> Said:
-        with pytest.raises(SystemExit) as exit_:
-            main(arguments)
-        out, err = self._capture.readouterr()
-        return Said(int(exit_.value.code or 0), out, err)
-
-
-@pytest.fixture
-def home(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """A folder for the ledger, in force; nothing of the user's configuration is."""
-    folder = tmp_path / "home"
-    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    for name in ("COSTSPAN_CONFIG", "COSTSPAN_PRICES", "COLUMNS", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COSTSPAN_HOME", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-@pytest.fixture
-def shell(home: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """Commands on the ledger in `home`."""
-    return Shell(capsys)
 
 
 @pytest.fixture
