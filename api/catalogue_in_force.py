@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from costspan.catalogue_update import newest_update
-from costspan.exporters.home import resolve_home
+from costspan.exporters.home import Home, resolve_home
 from costspan.middleware.config import Config, ConfigError
 from costspan.pricing.books import Shelf
 from costspan.pricing.catalogue import Catalogue
@@ -65,7 +65,7 @@ def read_overlay(path: str | os.PathLike[str]) -> Overlay:
 
 def update_folder(home: str | os.PathLike[str] | None) -> Path | None:
     """Give the folder of updated prices, if they are newer than what comes with the package."""
-    place = resolve_home(home)
+    place = home if isinstance(home, Home) else resolve_home(home)
     if place.fallback:  # a folder for want of a better one, where others may write
         return None
     folder = newest_update(place)

@@ -26,6 +26,7 @@ from costspan.exporters.ledger.exporter import LedgerExporter
 from costspan.exporters.ledger.layout import segment_paths
 from costspan.exporters.ledger.notes import LossNote, write_note
 from costspan.middleware.record import Call, ErrorFacts, ProviderRequest
+from costspan.pricing.catalogue import Catalogue
 from costspan.pricing.types import Cost
 
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -215,6 +216,7 @@ def test_config(shell: Shell, home: Path, tmp_path: Path) -> None:
     assert lines["tags"] == "team=a  [costspan.toml]"
     assert lines["billing_mode"] == "metered  [default]"
     assert lines["ledger"] == f"{home}  [named by COSTSPAN_HOME]"
+    assert lines["catalogue"] == f"{Catalogue.default().version}  [with the package]"
 
 
 def test_config_names_the_file_that_named_the_folder(
@@ -223,7 +225,7 @@ def test_config_names_the_file_that_named_the_folder(
     monkeypatch.delenv("COSTSPAN_HOME")
     (tmp_path / "costspan.toml").write_text(f"home = '{home}'\n")
 
-    assert shell("config").out.endswith(f"{home}  [named by costspan.toml]\n")
+    assert f"{home}  [named by costspan.toml]\n" in shell("config").out
     assert ", named by --home." in shell("doctor", "--home", str(tmp_path / "x")).out
 
 
