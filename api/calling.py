@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from costspan import meter as meters
+from costspan.catalogue_in_force import read_overlay
 from costspan.middleware import config
 from costspan.middleware.functions import watch_function
 from costspan.middleware.guard import Guard
@@ -40,7 +41,8 @@ def wrap(x: T, *, meter: Meter | None = None) -> T:
 
     Raises:
         TypeError: ``x`` can not be watched.
-        ConfigError: The configuration file cannot be used; said here, never in a call.
+        ConfigError: The configuration file, or the file of own prices that it names, cannot be
+            used; said here, never in a call.
 
     Example:
         >>> import costspan
@@ -50,8 +52,8 @@ def wrap(x: T, *, meter: Meter | None = None) -> T:
     """
     if _disabled():
         return x
-    if meter is None:
-        config.load()
+    if meter is None and (prices := config.load().prices):
+        read_overlay(prices)
     return wrap_with(x, _source(meter))
 
 

@@ -69,6 +69,9 @@ def show(model: str, at: str | None, history: bool, form: str) -> None:
         provider, name = _owner(catalogue, model, when)
         found = price_list(catalogue, provider, name, at=when, history=history)
     if found is None:
+        if catalogue.knows(provider=provider, model=name, at=now):
+            known = f"{model} had no price then: see all it has cost with --history"
+            raise click.ClickException(known)
         raise click.ClickException(_unknown(catalogue, provider, name, model))
     from costspan.reports.price_tables import price_records, price_table
     from costspan.reports.screen import Screen

@@ -244,3 +244,33 @@ def test_what_a_meter_cannot_use_is_said(arguments: dict[str, Any], said: str) -
     given = {"exporters": [costspan.InMemoryExporter()], **arguments}
     with pytest.raises(ValueError, match=said):
         costspan.Meter(**given)
+
+
+def test_own_prices_that_cannot_be_used_are_said_when_wrapping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = tmp_path / "prices.toml"
+    monkeypatch.setenv("COSTSPAN_PRICES", str(prices))
+    with pytest.raises(ConfigError, match=r"prices\.toml: No such file or directory: mend prices"):
+        costspan.wrap(answer)
+    prices.write_text('[[prices]]\nprovider = "openai"\n')
+    with pytest.raises(ConfigError, match=r"line 1: prices\.model: is missing; see: costspan"):
+        costspan.wrap(answer)
+
+
+def test_calls_are_priced_by_own_prices(tmp_path: Path) -> None:
+    """1000 x $1 and 500 x $2 per million."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text(
+        '[[prices]]\nprovider = "*"\nmodel = "house-7"\n'
+        'usd = { "tokens.in.text" = 1, "tokens.out.text" = 2 }\n'
+    )
+    memory = costspan.InMemoryExporter()
+    meter = costspan.Meter(exporters=[memory], home=tmp_path / "home", prices=prices)
+
+    def ask(model: str, messages: list[object]) -> dict[str, object]:
+        usage = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
+        return {"object": "chat.completion", "model": model, "choices": [], "usage": usage}
+
+    costspan.wrap(ask, meter=meter)("house-7", [])
+    assert only(memory).cost_usd == Decimal("0.002")

@@ -119,6 +119,12 @@ def test_a_day_that_is_none_is_told(run: Run) -> None:
     assert "at 'yesterday' is not understood" in err
 
 
+def test_a_day_before_the_model_is_told(run: Run) -> None:
+    code, out, err = run("gpt-4o", "--at", "2020-01-01")
+    assert (code, out) == (2, "")
+    assert "gpt-4o had no price then: see all it has cost with --history" in err
+
+
 def test_search_finds_by_all_words(run: Run) -> None:
     code, out, _ = run("search", "anthropic", "SONNET", "4-5")
     assert code == 0
