@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from costspan.core.accounting import Profile, profile_for
+from costspan.core.fees import read_fees
 from costspan.core.naming import canonical_api, canonical_provider
-from costspan.core.paths import LARGEST_QUANTITY, Path, count, measured
+from costspan.core.paths import LARGEST_QUANTITY, Path, measured
 from costspan.core.plain import read_plain
 from costspan.core.recognition import camelised, recognise
 from costspan.core.served import read_served
 from costspan.core.sides import GUESSED, complete
-from costspan.core.types import JSON, Quantity, Usage
+from costspan.core.types import JSON, NO_FEES, Quantity, Usage
 
 
 def read_usage(
@@ -53,8 +54,23 @@ def _read(profile: Profile | None, payload: JSON, response: JSON | None) -> Usag
     """Read a usage object by one profile; None when none of its fields is there."""
     if profile is None:
         return None
-    if response is None and (plain := read_plain(profile, payload)) is not None:
-        return plain
+    plain = read_plain(profile, payload)
+    if plain is None:
+        return _read_by_rules(profile, payload, response)
+    return plain if response is None else _with_response(plain, profile, payload, response)
+
+
+def _with_response(plain: Usage, profile: Profile, payload: JSON, response: JSON) -> Usage:
+    """Add to plain counts what the rest of the response says."""
+    flags: list[str] = []
+    fees = read_fees(profile, payload, response, flags) if profile.fees else NO_FEES
+    served = read_served(profile, payload, response, flags)
+    total = plain.total_tokens
+    return Usage(plain.buckets, fees, "provider", tuple(flags), profile.name, total, served)
+
+
+def _read_by_rules(profile: Profile, payload: JSON, response: JSON | None) -> Usage | None:
+    """Read a usage object by all the rules of its format."""
     flags: list[str] = []
     values = _values(profile, payload, response, flags)
     if profile.camel_case and not any(v is not None for v in values):
@@ -75,7 +91,7 @@ def _read(profile: Profile | None, payload: JSON, response: JSON | None) -> Usag
         value = values[index]
         if value is not None:
             buckets[meter] = buckets[meter] + value if meter in buckets else value
-    fees = _fees(profile, payload, response, flags) if profile.fees else {}
+    fees = read_fees(profile, payload, response, flags) if profile.fees else {}
     served = read_served(profile, payload, response, flags)
     if not buckets and not fees and served.reported_usd is None:
         return None
@@ -239,46 +255,6 @@ def _less(
         flags.append(f"clamped:{meter}")
         part = whole
     return whole - part, part
-
-
-def _fees(
-    profile: Profile, payload: JSON, response: JSON | None, flags: list[str]
-) -> dict[str, Quantity]:
-    fees: dict[str, Quantity] = {}
-    for meter, of_response, needed, paths in profile.fees:
-        start = response if of_response else payload
-        if start is None or start.keys().isdisjoint(needed):
-            continue
-        found = next((f for path in paths if (f := path.find(payload, response))), [])
-        if meter.endswith(".*"):  # one fee per response; the value names the meter
-            if found and isinstance(found[0], str) and found[0].isalpha():
-                fees[f"{meter[:-2]}.{found[0].lower()}"] = 1
-        elif meter[-1] == "?":
-            if found:
-                fees[meter[:-1]] = 1
-        elif found:
-            number = count(found)
-            if number is None:
-                flags.append(f"invalid:{meter}")
-            else:
-                fees[meter] = number
-    if "fee.web_search" in fees and response is not None:
-        preview = _preview_meter(response)
-        if preview:
-            fees[preview] = fees.pop("fee.web_search")
-    return fees
-
-
-def _preview_meter(response: JSON) -> str | None:
-    """Name the meter of OpenAI's preview web search, if that is the tool the response used."""
-    tools = response.get("tools")
-    for tool in tools if isinstance(tools, (list, tuple)) else ():
-        kind = tool.get("type") if isinstance(tool, Mapping) else None
-        if isinstance(kind, str) and kind.startswith("web_search_preview"):
-            size = tool.get("search_context_size")
-            known = isinstance(size, str) and size in ("low", "medium", "high")
-            return f"fee.web_search.preview.{size}" if known else "fee.web_search.preview"
-    return None
 
 
 def _usage_elsewhere(response: JSON | None) -> JSON | None:

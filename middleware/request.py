@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
@@ -135,6 +136,7 @@ def from_arguments(arguments: Mapping[str, Any], default: str | None = None) -> 
     )
 
 
+@lru_cache(maxsize=256)
 def _server(url: str) -> tuple[str | None, int | None]:
     """Host and port of an address; None where it tells none."""
     try:
@@ -202,6 +204,8 @@ def _inner(body: Mapping[str, Any], name: str, key: str) -> str:
 def _context(
     body: Mapping[str, Any], provider: str | None, host: str | None
 ) -> Mapping[str, object]:
+    if host is None and not ("service_tier" in body or "vertex_location" in body):
+        return NOTHING
     tier = _text(body.get("service_tier"))
     region = _text(body.get("vertex_location"))  # as LiteLLM calls it
     if host and provider and not region:

@@ -115,27 +115,23 @@ def add_cost(cost: Cost, usage: Usage | None, facts: Row) -> None:
         facts["priced_model"] = cost.model
     if not cost.lines:
         return
-    parts: dict[str, Decimal] = {}
-    for line in cost.lines:
-        column = _cost_column(line.meter)
-        parts[column] = parts[column] + line.amount_usd if column in parts else line.amount_usd
-    facts.update(parts)
     told, fees = (usage.buckets, usage.fees) if usage is not None else ({}, {})
+    parts: dict[str, Decimal] = {}
     stated = []
-    for line in cost.lines:
-        one = _line(line.meter, line.rate_usd, line.per, line.factors, line.row)
-        quantity = line.quantity
-        kept = told.get(line.meter) == quantity or fees.get(line.meter) == quantity
-        if not kept or _is_fine(quantity):
+    for meter, quantity, rate_usd, per, factors, amount_usd, row in cost.lines:
+        column = _cost_column(meter)
+        parts[column] = parts[column] + amount_usd if column in parts else amount_usd
+        one = _line(meter, rate_usd, per, factors, row)
+        kept = told.get(meter) == quantity or fees.get(meter) == quantity
+        if not kept or (isinstance(quantity, Decimal) and _is_fine(quantity)):
             one = [*one, str(quantity)]
         stated.append(one)
+    facts.update(parts)
     facts["cost_lines"] = stated
 
 
-def _is_fine(quantity: int | Decimal) -> bool:
+def _is_fine(quantity: Decimal) -> bool:
     """Whether the columns of meters might round it: they hold three decimals."""
-    if isinstance(quantity, int):
-        return False
     exponent = quantity.as_tuple().exponent
     return isinstance(exponent, int) and exponent < -3
 

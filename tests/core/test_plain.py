@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,12 @@ from costspan.core.usage import read_usage
 
 STRANGE = {"field_that_no_format_has": None}
 """Beside it a usage object is read by all the rules."""
+RESPONSE = {
+    "model": "a-model",
+    "service_tier": "flex",
+    "output": [{"type": "web_search_call", "action": {"type": "search"}}],
+    "usage": {"server_side_tool_usage_details": {"web_search_calls": 1}},
+}
 
 
 def objects(name: str) -> list[dict[str, object]]:
@@ -34,6 +41,8 @@ def test_it_reads_as_all_the_rules_do(name: str) -> None:
     for usage in objects(name):
         short = read_usage(usage, provider=provider, api=api)
         assert short == read_usage({**usage, **STRANGE}, provider=provider, api=api), usage
+        known: dict[str, Any] = {"provider": provider, "api": api, "response": RESPONSE}
+        assert read_usage(usage, **known) == read_usage({**usage, **STRANGE}, **known), usage
 
 
 @pytest.mark.parametrize("count", [True, 1.0, "5", -1, 10**16, None])

@@ -25,8 +25,10 @@ ORDER: dict[str, set[str]] = {
     "dashboards": {"core", "pricing", "middleware", "exporters", "reports", "dashboards"},
 }
 # Of the core, pricing takes only the usage accounting, never a protocol or a transport.
-ACCOUNTING = {"types", "usage", "accounting", "naming", "paths", "plain", "recognition", "served"}
-ACCOUNTING.add("sides")
+ACCOUNTING = {
+    "types", "usage", "accounting", "fees", "naming", "paths", "plain", "recognition", "served",
+    "sides",
+}  # fmt: skip
 
 
 def modules(room: str) -> Iterator[Path]:
