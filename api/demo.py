@@ -244,6 +244,7 @@ def _report(console: Console, folder: str, started: datetime) -> None:
     from costspan.exporters.home import resolve_home
     from costspan.exporters.ledger.read import open_ledger
     from costspan.reports import render
+    from costspan.reports.calls import newest_calls
     from costspan.reports.estimates import estimate_errors
     from costspan.reports.period import Period
     from costspan.reports.screen import Screen
@@ -257,6 +258,7 @@ def _report(console: Console, folder: str, started: datetime) -> None:
             sys.stdout.write("\n" + render.spend_table(spend(reader, by, period), screen))
         errors = estimate_errors(reader, period)
         sys.stdout.write("\n" + render.estimates_table(errors, period, screen))
+        newest = newest_calls(reader, 1, period)[0].call_id[-12:]
     where = f"--home {folder}" if "COSTSPAN_HOME" not in os.environ else ""
     command = _command()
     console.print(
@@ -266,7 +268,7 @@ The ledger lies in {home.path}. Type next:
 
   {command} calls {where}
   {command} report --by tag:step {where}
-  {command} report --by hour --format csv {where}
+  {command} explain {newest} {where}
 
 and in your own program:  client = costspan.wrap(openai.OpenAI())""",
         highlight=False,
