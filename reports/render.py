@@ -91,7 +91,7 @@ def spend_notes(report: SpendReport) -> Iterator[str]:
     if models := report.unpriced_models:
         yield (
             f"! No price is known for {', '.join(models)}: "
-            "add aliases to costspan.toml, see docs/configuration.md."
+            "add an alias or a price of your own, see docs/prices.md."
         )
     if total.partial_calls:
         yield f"~ {counted(total.partial_calls, 'call')} priced in part: the cost is a lower bound."

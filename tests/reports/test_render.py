@@ -65,7 +65,7 @@ our-finetune      1       0         10          -       3  unpriced  -          
 total         1,003       1  1,243,010  1,000,000  50,103   $4.0000                      1 !
 
 ! 1 call unpriced: cost unknown, not in the total.
-! No price is known for our-finetune: add aliases to costspan.toml, see docs/configuration.md.
+! No price is known for our-finetune: add an alias or a price of your own, see docs/prices.md.
 ~ 1 call without usage from the provider: tokens counted.
 """
 
@@ -184,7 +184,7 @@ def test_models_without_a_price_are_named_with_the_cure(ledger: Ledger) -> None:
         shown = spend_table(spend(ledger, by), Screen(200)).splitlines()
         assert shown[-1] == (
             "! No price is known for d, c, b: "
-            "add aliases to costspan.toml, see docs/configuration.md."
+            "add an alias or a price of your own, see docs/prices.md."
         )
 
 
