@@ -7,36 +7,24 @@ from pathlib import Path
 
 from costspan.catalogue_update import newest_update
 from costspan.exporters.home import Home, resolve_home
-from costspan.middleware.config import Config, ConfigError
+from costspan.middleware.config import ConfigError
 from costspan.pricing.books import Shelf
 from costspan.pricing.catalogue import Catalogue
 from costspan.pricing.overlay import Overlay, OverlayError
 from costspan.pricing.overlay_parse import parse_overlay
 
 
-def catalogue_in_force(config: Config) -> Catalogue:
+def catalogue_in_force(
+    home: str | os.PathLike[str] | None, prices: str | os.PathLike[str] | None
+) -> Catalogue:
     """Give the catalogue that calls are priced by.
 
     Args:
-        config: The configuration in force.
+        home: The ledger's folder, which holds updates; None for the default one.
+        prices: The file of own prices; None for none.
 
     Raises:
         ConfigError: The file of own prices cannot be used; the text names line and key.
-    """
-    return catalogue_of(config.home, config.prices)
-
-
-def catalogue_of(
-    home: str | os.PathLike[str] | None, prices: str | os.PathLike[str] | None
-) -> Catalogue:
-    """Give the catalogue of a home and a file of own prices.
-
-    Args:
-        home: The ledger's folder; None for the default one.
-        prices: The file; None for none.
-
-    Raises:
-        ConfigError: The file cannot be used.
     """
     catalogue = Catalogue.default()
     newer = update_folder(home)

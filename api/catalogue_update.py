@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -66,20 +67,19 @@ def keep(home: Home, update: Update) -> Path:
         Its folder.
     """
     folder = home.path / UPDATES / update.version
-    unready = folder.with_name(f".{update.version}.{os.getpid()}")
-    unready.mkdir(mode=0o700, parents=True)
-    for name, text in update.texts.items():
-        with open(unready / name, "w", encoding="utf-8", newline="") as target:
-            target.write(text)
-            target.flush()
-            os.fsync(target.fileno())
-    if folder.exists():  # the very same, by its hash
-        for name in update.texts:
-            (unready / name).unlink()
-        unready.rmdir()
-        os.utime(folder)
-    else:
-        os.rename(unready, folder)
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
+        unready = Path(scratch) / update.version
+        unready.mkdir(mode=0o700)
+        for name, text in update.texts.items():
+            with open(unready / name, "w", encoding="utf-8", newline="") as target:
+                target.write(text)
+                target.flush()
+                os.fsync(target.fileno())
+        if folder.exists():  # the very same, by its hash
+            os.utime(folder)
+        else:
+            os.rename(unready, folder)
     return folder
 
 

@@ -57,6 +57,7 @@ def _explained(call_id: str, home: str | None) -> Explanation:
     from costspan.middleware.config import load
     from costspan.reports.explain import explain as explain_call
 
-    place, catalogue = ledger_home(home), catalogue_in_force(load())
+    place = ledger_home(home)
+    catalogue = catalogue_in_force(place, load().prices)
     with CtrlC() as ctrl_c, open_ledger(place) as reader, ctrl_c.breaking_off(reader.interrupt):
         return explain_call(reader, catalogue, call_id)

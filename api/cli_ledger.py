@@ -72,13 +72,13 @@ def config() -> None:
       COSTSPAN_CONFIG=team.toml costspan config
     """
     with one_line_errors():
-        from costspan.catalogue_in_force import catalogue_of, update_folder
+        from costspan.catalogue_in_force import catalogue_in_force, update_folder
         from costspan.middleware.config import load
         from costspan.reports.text import safe
 
         found = load()
         home = ledger_home(None)
-        version = catalogue_of(home, found.prices).version
+        version = catalogue_in_force(home, found.prices).version
         origin = update_folder(home) or "with the package"
     rows = [*found.rows(), ("ledger", str(home.path), home.reason)]
     rows.append(("catalogue", version, str(origin)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,9 +27,7 @@ def check(file: str) -> None:
       costspan prices check prices.toml && cp prices.toml /etc/costspan/
     """
     with one_line_errors():
-        from pathlib import Path
-
-        from costspan.catalogue_in_force import catalogue_of
+        from costspan.catalogue_in_force import catalogue_in_force
         from costspan.middleware.config import load
         from costspan.pricing.overlay import OverlayError
         from costspan.pricing.overlay_parse import parse_overlay
@@ -37,15 +36,13 @@ def check(file: str) -> None:
         from costspan.reports.text import safe
 
         try:
-            overlay = parse_overlay(Path(file).read_text(encoding="utf-8"), file)
+            overlay = parse_overlay(_text(file), file)
         except OverlayError as error:
             *others, last = error.problems
             for problem in others:
                 click.echo(f"costspan: {safe(problem)}", err=True)
             raise click.ClickException(last) from error
-        except UnicodeDecodeError as error:
-            raise click.ClickException(f"{file} is no UTF-8 text: save it as UTF-8") from error
-        listed = catalogue_of(load().home, None)
+        listed = catalogue_in_force(load().home, None)
         screen = Screen.of(sys.stdout, os.environ)
         text = own_prices_table(overlay, listed, datetime.now(UTC), screen)
     click.echo(text, nl=False)
@@ -69,27 +66,30 @@ def import_map(file: str, valid_from: str | None, everything: bool) -> None:
       costspan prices import registered.json --all --from 2026-01-01 > prices.toml
     """
     with one_line_errors():
-        from pathlib import Path
-
-        from costspan.catalogue_in_force import catalogue_of
+        from costspan.catalogue_in_force import catalogue_in_force
         from costspan.middleware.config import load
         from costspan.pricing.litellm_map import MapError, import_map
 
         now = datetime.now(UTC)
-        listed = catalogue_of(load().home, None)
+        listed = catalogue_in_force(load().home, None)
         try:
             found = import_map(
-                Path(file).read_text(encoding="utf-8"),
+                _text(file),
                 valid_from=_day(valid_from) if valid_from else now.date(),
                 known=lambda provider, model: listed.knows(provider=provider, model=model, at=now),
                 everything=everything,
             )
         except MapError as error:
             raise click.ClickException(f"{file}: {error}") from error
-        except UnicodeDecodeError as error:
-            raise click.ClickException(f"{file} is no UTF-8 text: save it as UTF-8") from error
     click.echo(found.toml, nl=False)
     _say_what_was_left(found)
+
+
+def _text(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{file} is no UTF-8 text: save it as UTF-8") from error
 
 
 def _day(text: str) -> date:

@@ -66,7 +66,7 @@ def show(model: str, at: str | None, history: bool, form: str) -> None:
 
         catalogue, now = _catalogue(), datetime.now(UTC)
         when = now if at is None else parse_instant("at", at, now=now, zone=UTC)
-        provider, name = _owner(catalogue, model, when)
+        provider, name = _owner(catalogue, model)
         found = price_list(catalogue, provider, name, at=when, history=history)
     if found is None:
         if catalogue.knows(provider=provider, model=name, at=now):
@@ -117,10 +117,11 @@ def _catalogue() -> Catalogue:
     from costspan.catalogue_in_force import catalogue_in_force
     from costspan.middleware.config import load
 
-    return catalogue_in_force(load())
+    found = load()
+    return catalogue_in_force(found.home, found.prices)
 
 
-def _owner(catalogue: Catalogue, model: str, at: datetime) -> tuple[str, str]:
+def _owner(catalogue: Catalogue, model: str) -> tuple[str, str]:
     """Whose model is meant: as it says, as its name tells, or the only one there is."""
     from costspan.middleware.request import UNKNOWN_PROVIDER, from_arguments
 

@@ -71,7 +71,7 @@ def _repriced(
 ) -> RepriceReport:
     import duckdb  # noqa: F401, before Ctrl-C raises
 
-    from costspan.catalogue_in_force import catalogue_of
+    from costspan.catalogue_in_force import catalogue_in_force
     from costspan.middleware.config import load
     from costspan.reports.again import Pricer
     from costspan.reports.period import parse_period, parse_zone
@@ -80,7 +80,7 @@ def _repriced(
     ends = ("from", "to")
     period = parse_period(since, until, now=datetime.now(UTC), zone=parse_zone(tz), names=ends)
     place, config = ledger_home(home), load()
-    catalogue = catalogue_of(place, config.prices)
+    catalogue = catalogue_in_force(place, config.prices)
     report = RepriceReport(period, catalogue.version, dry_run)
     pricer = Pricer(catalogue, config.aliases)
     (_look if dry_run else _write)(place, pricer, report, model)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from costspan import __version__
-from costspan.catalogue_in_force import catalogue_of
+from costspan.catalogue_in_force import catalogue_in_force
 from costspan.middleware import meter as middleware
 from costspan.middleware.config import Config, load
 
@@ -52,7 +52,7 @@ class Meter(middleware.Meter):
     ) -> None:
         super().__init__(
             exporters=[_exporter(item, home) for item in exporters],
-            catalogue=catalogue or catalogue_of(home, prices),
+            catalogue=catalogue or catalogue_in_force(home, prices),
             tags=tags,
             aliases=aliases,
             billing_mode=billing_mode,

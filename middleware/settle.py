@@ -36,10 +36,7 @@ def settle(
         aliases: Model names priced as other models.
         billing_mode: ``metered`` or ``plan``.
     """
-    asked, seen = call.asked, call.seen
-    error = error_facts(ending.error)
-    if error is None and seen.error_type:
-        error = ErrorFacts(seen.error_type, code=seen.error_code)
+    asked, error = call.asked, _error(call, ending)
     parts = call.take_parts()
     if parts:
         requests = _joined(parts, call, ending, error, catalogue, aliases)
@@ -73,6 +70,14 @@ def settle(
         "tokens",
         asked.params,
     )
+
+
+def _error(call: LiveCall, ending: Ending) -> ErrorFacts | None:
+    """What was raised, or else what the stream said to be wrong."""
+    seen = call.seen
+    if ending.error is None and seen.error_type:
+        return ErrorFacts(seen.error_type, code=seen.error_code)
+    return error_facts(ending.error)
 
 
 def _joined(

@@ -23,6 +23,7 @@ from costspan.pricing.overlay import (
     OwnPrice,
 )
 from costspan.pricing.overlay_read import Reading, Table
+from costspan.pricing.rates import EXACT
 from costspan.pricing.rows import (
     OWN_MODEL,
     OWN_PATTERN,
@@ -119,7 +120,7 @@ def _discount(table: Table) -> Discount:
     start, end = table.period
     factor = Multiplier(
         id=values.get("id", f"{values['percent']:f}% off"),
-        factor=1 - values["percent"] / 100,
+        factor=EXACT.subtract(Decimal(1), EXACT.divide(values["percent"], Decimal(100))),
         prefixes=values.get("meters", _ALL_METERS),
         attribute="",
         values=frozenset(),

@@ -49,11 +49,11 @@ def _spend_columns(report: SpendReport, screen: Screen) -> list[Column]:
     shares = [_share(cost, costs[-1]) for cost in costs[:-1]]
     return [
         Column(report.key_name, [*_names(report), "total"], "left", cut=True),
-        _numbers("calls", [row.calls for row in rows], drop=LAST_RESORT),
-        _numbers("errors", [row.errors for row in rows], drop=2),
-        _numbers("input", [row.input_tokens for row in rows], drop=3),
-        _numbers("cached", [row.cache_read_tokens for row in rows], drop=1),
-        _numbers("output", [row.output_tokens for row in rows], drop=4),
+        numbers("calls", [row.calls for row in rows], drop=LAST_RESORT),
+        numbers("errors", [row.errors for row in rows], drop=2),
+        numbers("input", [row.input_tokens for row in rows], drop=3),
+        numbers("cached", [row.cache_read_tokens for row in rows], drop=1),
+        numbers("output", [row.output_tokens for row in rows], drop=4),
         Column(_cost_title(report.currency), amounts, warn=warn & _none_of(costs)),
         Column(
             "share",
@@ -159,7 +159,7 @@ def estimates_table(rows: Sequence[EstimateRow], period: Period, screen: Screen)
         return draw_line(f"{heading}: no call to compare.", screen)
     columns = [
         Column("model", [_name(row.model) for row in rows], "left", cut=True),
-        _numbers("calls", [row.calls for row in rows], drop=LAST_RESORT),
+        numbers("calls", [row.calls for row in rows], drop=LAST_RESORT),
         Column("input median", [percent(row.input_error_median) for row in rows]),
         Column("p95", [percent(row.input_error_p95) for row in rows], drop=2),
         Column("bias", [percent(row.input_bias, signed=True) for row in rows], drop=4),
@@ -213,9 +213,10 @@ def _amounts(
     ]
 
 
-def _numbers(title: str, numbers: Sequence[int | None], drop: int = 0) -> Column:
-    short = [count(number, compact=True) for number in numbers]
-    return Column(title, [count(number) for number in numbers], short=short, drop=drop)
+def numbers(title: str, values: Sequence[int | None], drop: int = 0) -> Column:
+    """A column of counts: ``1,234``, on a narrow screen ``1.23k``; ``-`` for None."""
+    short = [count(value, compact=True) for value in values]
+    return Column(title, [count(value) for value in values], short=short, drop=drop)
 
 
 def _none_of(costs: Sequence[object]) -> frozenset[int]:

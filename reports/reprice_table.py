@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 
 from costspan.exporters.ledger.words import counted
 from costspan.reports.export import Records
-from costspan.reports.render import NO_NAME, period_text
+from costspan.reports.render import NO_NAME, numbers, period_text
 from costspan.reports.reprice import RepricedModel, RepriceReport
 from costspan.reports.screen import Screen
 from costspan.reports.table import LAST_RESORT, Column, draw_line, render_table
-from costspan.reports.text import NOTHING, count, plain_decimal, usd_decimals
+from costspan.reports.text import NOTHING, plain_decimal, usd_decimals
 
 
 def reprice_table(report: RepriceReport, screen: Screen) -> str:
@@ -33,20 +33,15 @@ def _columns(report: RepriceReport) -> list[Column]:
     return [
         Column("model", [*names, "total"], "left", cut=True),
         Column("provider", [*providers, ""], "left", drop=1),
-        _numbers("calls", [row.calls for row in rows], drop=LAST_RESORT),
-        _numbers("changed", [row.changed for row in rows], drop=LAST_RESORT + 1),
+        numbers("calls", [row.calls for row in rows], drop=LAST_RESORT),
+        numbers("changed", [row.changed for row in rows], drop=LAST_RESORT + 1),
         Column("old", [_dollars(row.old_usd, places) for row in rows], drop=5),
         Column("new", [_dollars(row.new_usd, places) for row in rows], drop=6),
         Column("difference", [_signed(row.difference_usd, places) for row in rows]),
-        _numbers("newly priced", [row.newly_priced for row in rows], drop=4),
-        _numbers("no longer", [row.no_longer_priced for row in rows], drop=3),
-        _numbers("incomplete", [row.incomplete for row in rows], drop=2),
+        numbers("newly priced", [row.newly_priced for row in rows], drop=4),
+        numbers("no longer", [row.no_longer_priced for row in rows], drop=3),
+        numbers("incomplete", [row.incomplete for row in rows], drop=2),
     ]
-
-
-def _numbers(title: str, numbers: Sequence[int], drop: int) -> Column:
-    short = [count(number, compact=True) for number in numbers]
-    return Column(title, [count(number) for number in numbers], short=short, drop=drop)
 
 
 def _dollars(amount: Decimal | None, places: int) -> str:

@@ -82,6 +82,14 @@ def row(record: Call) -> Row:
         add_request(record.requests[0], columns)
     else:
         _several(record, columns)
+    _where_known(record, columns)
+    if may_overflow(columns):
+        keep_in_range(columns)
+    return columns
+
+
+def _where_known(record: Call, columns: Row) -> None:
+    """What a call may have, and most have not."""
     if record.error is not None:
         add_error(record.error, columns)
     if record.ttft_us is not None:
@@ -94,13 +102,10 @@ def row(record: Call) -> Row:
         columns["trace_id"] = record.trace_id
         columns["span_id"] = record.span_id
         columns["root_span_id"] = record.root_span_id
-    if may_overflow(columns):
-        keep_in_range(columns)
     if record.session_id is not None:
         columns["session_id"] = record.session_id
     if record.unit_id is not None:
         columns["unit_id"] = record.unit_id
-    return columns
 
 
 def encode(record: Call, origin: Mapping[str, object] | None = None) -> bytes:

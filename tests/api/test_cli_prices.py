@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from shell import Shell
 
-from costspan.catalogue_in_force import catalogue_of
+from costspan.catalogue_in_force import catalogue_in_force
 from costspan.pricing.rows import FOLDER
 
 Run = Callable[..., tuple[int, str, str]]
@@ -227,7 +227,7 @@ def test_what_was_registered_with_litellm_becomes_own_prices(run: Run, tmp_path:
         "costspan: no meter for output_cost_per_image: 1 model, for instance "
         "together_ai/new/model-9",
     ]
-    catalogue = catalogue_of(None, tmp_path / "own.toml")
+    catalogue = catalogue_in_force(None, tmp_path / "own.toml")
     usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
     before, after = (
         catalogue.cost(
@@ -295,7 +295,7 @@ def test_update_adds_prices_that_processes_then_use(run: Run, tmp_path: Path, ho
     code, out, _ = run("update", str(file))
     assert code == 0
     assert out.splitlines()[0] == "1 price added; 1 price ended"
-    assert catalogue_of(home, None).version.startswith("2027-01-02+")
+    assert catalogue_in_force(home, None).version.startswith("2027-01-02+")
 
     _, out, _ = run("gpt-4o-mini", "--at", "2027-01-15")
     assert out.splitlines()[5].split()[:2] == ["input", "0.100"]
