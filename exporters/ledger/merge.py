@@ -159,11 +159,10 @@ def open_for_writing(folder: Path, deadline: float) -> duckdb.DuckDBPyConnection
             if not is_held(error) or time.monotonic() >= deadline:
                 raise
         time.sleep(_POLL_S)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(connection.close)
         migrate(connection, database)
-    except BaseException:
-        connection.close()
-        raise
+        undo.pop_all()
     return connection
 
 

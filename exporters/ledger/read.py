@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -126,7 +127,8 @@ def open_ledger(home: str | os.PathLike[str], wait_s: float = 2.5) -> Reader:
     refuse_missing(home, folder)
     deadline = time.monotonic() + wait_s
     scratch = tempfile.TemporaryDirectory(prefix="costspan-read-")
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(scratch.cleanup)
         while True:
             merged = _merged(folder)
             try:
@@ -138,16 +140,12 @@ def open_ledger(home: str | os.PathLike[str], wait_s: float = 2.5) -> Reader:
                 if time.monotonic() >= deadline:
                     raise held_error(error, database) from error
             time.sleep(_POLL_S)
-    except BaseException:
-        scratch.cleanup()
-        raise
-    try:
-        _prepare(reader, folder, Path(scratch.name))
-    except BaseException as error:
-        reader.close()
-        if isinstance(error, duckdb.Error | OSError):
+        undo.callback(reader.close)
+        try:
+            _prepare(reader, folder, Path(scratch.name))
+        except (duckdb.Error, OSError) as error:
             raise failure(error, database) from error
-        raise
+        undo.pop_all()
     return reader
 
 
@@ -184,7 +182,8 @@ def _merged(folder: Path) -> MergeResult:
 def _attach(database: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
     """Open the database read-only under the name ``ledger``; an empty one if there is none."""
     connection = connect("", temporary=scratch / "spill", memory=True)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(connection.close)
         if database.exists():
             path = str(database).replace("'", "''")
             connection.execute(f"ATTACH '{path}' AS ledger (READ_ONLY)")
@@ -193,9 +192,7 @@ def _attach(database: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
             connection.execute("USE ledger")
             migrate(connection, database, unfinished=True)
             connection.execute("USE memory")
-    except BaseException:
-        connection.close()
-        raise
+        undo.pop_all()
     return connection
 
 

@@ -274,11 +274,10 @@ def create_database(path: Path) -> None:
         os.chmod(unready, 0o600)
         _sync(unready)
         os.rename(unready, path)
-    except BaseException:
+    finally:  # a whole one has got another name
         for leftover in (unready, unready.with_name(unready.name + ".wal")):
             with contextlib.suppress(OSError):
                 leftover.unlink()
-        raise
 
 
 def _sync(path: Path) -> None:

@@ -62,16 +62,14 @@ class Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
         flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         fd = os.open(unready, flags, 0o600)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(_unlink, unready)
+            undo.callback(os.close, fd)
             if not try_lock(fd):
                 raise OSError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(unready))
             mapping = _mapping(fd, capacity) if mapped else None
             os.rename(unready, path)
-        except BaseException:
-            os.close(fd)
-            with contextlib.suppress(OSError):
-                os.unlink(unready)
-            raise
+            undo.pop_all()
         return cls(path, fd, capacity, mapping)
 
     def append(self, line: bytes) -> None:
@@ -143,3 +141,8 @@ def _mapping(fd: int, capacity: int) -> mmap.mmap | None:
     os.lseek(fd, 0, os.SEEK_SET)
     os.ftruncate(fd, 0)
     return None
+
+
+def _unlink(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
