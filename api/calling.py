@@ -11,6 +11,7 @@ from costspan.catalogue_in_force import read_overlay
 from costspan.middleware import config
 from costspan.middleware.functions import watch_function
 from costspan.middleware.guard import Guard
+from costspan.middleware.hashing import tag_hasher, without_tags
 from costspan.middleware.meter import Meter
 from costspan.middleware.request import AskedCall, from_arguments
 from costspan.middleware.wrap import wrap as wrap_with
@@ -42,7 +43,7 @@ def wrap(x: T, *, meter: Meter | None = None) -> T:
     Raises:
         TypeError: ``x`` can not be watched.
         ConfigError: The configuration file, or the file of own prices that it names, cannot be
-            used; said here, never in a call.
+            used, or there is no key for the tags to be hashed; said here, never in a call.
 
     Example:
         >>> import costspan
@@ -52,8 +53,11 @@ def wrap(x: T, *, meter: Meter | None = None) -> T:
     """
     if _disabled():
         return x
-    if meter is None and (prices := config.load().prices):
-        read_overlay(prices)
+    if meter is None:
+        found = config.load()
+        tag_hasher(found.hashed_tags)
+        if found.prices:
+            read_overlay(found.prices)
     return wrap_with(x, _source(meter))
 
 
@@ -213,11 +217,13 @@ def _source(meter: Meter | None) -> Callable[[], Meter]:
 def _default() -> Meter:
     """The default Meter. If it cannot be made, one without the file, then one without exporters.
 
-    ``wrap`` has said what is wrong with the file already; a call must not fail for it.
+    ``wrap`` has said what is wrong with the file already; a call must not fail for it. What is
+    recorded then carries no tags.
     """
     found = meters.made_meter() or _guard.run("reading the configuration", meters.default_meter)
     if found is None:
         found = _guard.run("setting up without the file", meters.Meter) or Meter()
+        found.protect_tags = without_tags  # which of them were to be hashed stands in the file
         meters.set_default_meter(found)
     return found
 

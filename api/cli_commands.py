@@ -15,7 +15,8 @@ from costspan.cli import EXIT_INTERRUPTED
 from costspan.cli_estimate import estimate
 from costspan.cli_explain import explain
 from costspan.cli_interrupt import cleaning_up
-from costspan.cli_ledger import config, doctor, merge
+from costspan.cli_ledger import config, doctor
+from costspan.cli_merge import merge
 from costspan.cli_prices import prices
 from costspan.cli_reports import calls, report
 from costspan.cli_reprice import reprice

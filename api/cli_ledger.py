@@ -1,4 +1,4 @@
-"""``costspan config``, ``doctor`` and ``merge``: where the ledger lies and how it does."""
+"""``costspan config`` and ``doctor``: where the ledger lies and how it does."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from costspan.exporters.home import Home
 
 EXIT_FINDINGS = 1
-WAIT_S = 1.0
-"""How long `costspan merge` waits for another process that merges."""
 
 home_option = click.option(
     "--home",
@@ -114,41 +112,3 @@ def doctor(home: str | None) -> int:
         if finding.cure:
             click.echo(safe(f"{'':<8} -> {finding.cure}"))
     return EXIT_FINDINGS if any(f.level == "error" for f in findings) else 0
-
-
-@click.command()
-@home_option
-def merge(home: str | None) -> None:
-    """Bring new calls into the ledger.
-
-    Reports do it by themselves; this is for a timer, or before a copy is made.
-
-    \b
-    Examples:
-      costspan merge
-      costspan merge --home /srv/costspan
-    """
-    with one_line_errors():
-        import duckdb  # noqa: F401, before Ctrl-C raises
-
-        from costspan.exporters.ledger.merge import merge as merge_once
-        from costspan.exporters.ledger.words import counted
-
-        place = ledger_home(home)
-        with CtrlC():
-            result = merge_once(place, wait_s=WAIT_S)
-    if result.state == "busy":
-        click.echo(f"another process is merging into {place.path}: nothing to do")
-        return
-    if result.state == "held":
-        raise click.ClickException(
-            f"{place.path}: another program has the ledger open: close it, and merge again"
-        )
-    segments = counted(result.segments, "segment")
-    click.echo(f"merged {counted(result.rows, 'call')} of {segments} into {place.path}")
-    if result.quarantined:
-        damaged = counted(result.quarantined, "damaged record")
-        click.echo(f"set aside {damaged}: see costspan doctor")
-    if result.skipped_newer:
-        newer = counted(result.skipped_newer, "segment")
-        click.echo(f"left alone {newer} of a newer costspan: update this one")

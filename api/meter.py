@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from costspan import __version__
 from costspan.catalogue_in_force import catalogue_in_force
 from costspan.middleware import meter as middleware
-from costspan.middleware.config import Config, load
+from costspan.middleware.config import SYNCS, Config, load
 
 if TYPE_CHECKING:
     from costspan.middleware.record import Exporter
@@ -24,11 +24,16 @@ class Meter(middleware.Meter):
         home: The ledger's folder; by default ``COSTSPAN_HOME`` or the platform's user data folder.
         exporters: Where finished calls go: ``"ledger"``, ``"otel"`` or exporter objects.
         tags: Tags that every call carries.
+        hashed_tags: Names of tags whose values are replaced by keyed hashes before anything is
+            recorded; the key is in ``COSTSPAN_HASH_KEY`` (docs/privacy.md).
         aliases: Model name as called -> ``provider/model`` whose prices apply: an Azure
             deployment, a gateway's own name, a local model priced as if it were a paid one.
         billing_mode: ``metered``, or ``plan`` for calls that a flat subscription pays.
         prices: A TOML file with prices of your own: negotiated rates, discounts, self-hosted
             models (docs/prices.md).
+        sync: When the ledger's records are safe from a power failure: ``interval``, a fifth of a
+            second later, or ``always``, before the call returns (it costs a sync of the disk).
+        spool_limit_mb: How large the ledger's spool may get; then records are refused and counted.
         catalogue: The prices, if they are not the bundled ones with those of ``prices``.
 
     Raises:
@@ -45,15 +50,22 @@ class Meter(middleware.Meter):
         home: str | os.PathLike[str] | None = None,
         exporters: Iterable[str | Exporter] = ("ledger", "otel"),
         tags: Mapping[str, object] | None = None,
+        hashed_tags: Collection[str] = (),
         aliases: Mapping[str, str] | None = None,
         billing_mode: str = "metered",
         prices: str | os.PathLike[str] | None = None,
+        sync: str = "interval",
+        spool_limit_mb: int = 1024,
         catalogue: Catalogue | None = None,
     ) -> None:
         super().__init__(
-            exporters=[_exporter(item, home) for item in exporters],
+            exporters=[
+                _ledger(home, sync, spool_limit_mb) if item == "ledger" else _exporter(item)
+                for item in exporters
+            ],
             catalogue=catalogue or catalogue_in_force(home, prices),
             tags=tags,
+            hashed_tags=hashed_tags,
             aliases=aliases,
             billing_mode=billing_mode,
         )
@@ -70,18 +82,32 @@ class Meter(middleware.Meter):
             home=found.home,
             exporters=found.exporters,
             tags=found.tags,
+            hashed_tags=found.hashed_tags,
             aliases=found.aliases,
             billing_mode=found.billing_mode,
             prices=found.prices,
+            sync=found.sync,
+            spool_limit_mb=found.spool_limit_mb,
         )
 
 
-def _exporter(item: str | Exporter, home: str | os.PathLike[str] | None) -> Exporter:
-    if item == "ledger":
-        from costspan.exporters.home import resolve_home
-        from costspan.exporters.ledger.exporter import LedgerExporter
+def _ledger(home: str | os.PathLike[str] | None, sync: str, spool_limit_mb: int) -> Exporter:
+    from costspan.exporters.home import resolve_home
+    from costspan.exporters.ledger.exporter import LedgerExporter
 
-        return LedgerExporter(resolve_home(home), sdk_version=__version__)
+    if sync not in SYNCS:
+        raise ValueError(f"sync {sync!r}: allowed are {', '.join(SYNCS)}")
+    if spool_limit_mb < 1:
+        raise ValueError(f"spool_limit_mb {spool_limit_mb!r}: at least 1")
+    return LedgerExporter(
+        resolve_home(home),
+        sdk_version=__version__,
+        sync="always" if sync == "always" else "interval",
+        limit_bytes=spool_limit_mb << 20,
+    )
+
+
+def _exporter(item: str | Exporter) -> Exporter:
     if item == "otel":
         from costspan.exporters.otel import OTelExporter
 

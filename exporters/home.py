@@ -14,6 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from costspan.exporters.sharing import GroupError, named_group, share
+
 ENVIRONMENT = "COSTSPAN_HOME"
 
 _MOUNTINFO = "/proc/self/mountinfo"
@@ -144,12 +146,25 @@ def prepare(home: Home) -> None:
     """
     if problem := obstacle(home.path):
         raise HomeError(unusable(home.path, problem))
+    if not home.path.is_dir():
+        _make(home)
+    verify(home)
+
+
+def _make(home: Home) -> None:
     try:
-        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        group = None if home.fallback else named_group()
+        home.path.parent.mkdir(parents=True, exist_ok=True)
+        home.path.mkdir(mode=0o700)
+        if group is not None:
+            share(home.path, group)
+    except FileExistsError:
+        pass  # another process made it meanwhile
+    except GroupError as error:
+        raise HomeError(unusable(home.path, str(error))) from error
     except OSError as error:
         problem = f"cannot be created ({error.strerror})"
         raise HomeError(unusable(home.path, problem)) from error
-    verify(home)
 
 
 def verify(home: Home) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from opentelemetry import metrics
-from opentelemetry.metrics import NoOpMeter
+from opentelemetry.metrics import CallbackOptions, NoOpMeter, Observation
 
 from costspan.exporters import otel_tokens as tokens
+from costspan.exporters.ledger.health import lost_here
 from costspan.exporters.otel_attributes import (
     Attributes,
     cost_source,
@@ -130,6 +132,12 @@ class _Instruments:
         self._cost = meter.create_counter(
             "costspan.cost.usd", "1", "Cost in US dollars of the calls whose price is known."
         )
+        meter.create_observable_counter(
+            "costspan.records.lost",
+            [_records_lost],
+            "{record}",
+            "Records of calls that this process could not keep in its ledger.",
+        )
         self._models: set[str] = set()
 
     def record(self, record: Call, context: Context) -> None:
@@ -233,6 +241,11 @@ class Metrics:
             self._meter = meter
         if self._instruments is not None:
             self._instruments.record(record, context)
+
+
+def _records_lost(options: CallbackOptions) -> Iterator[Observation]:
+    # Zero too, so that an alert sees the first loss as a step.
+    yield Observation(lost_here())
 
 
 def _seconds(meter: Meter, name: str, description: str) -> Histogram:

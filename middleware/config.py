@@ -13,13 +13,17 @@ from costspan.middleware.tags import TagError, check_tags
 
 EXPORTERS = ("ledger", "otel")
 BILLING_MODES = ("metered", "plan")
+SYNCS = ("interval", "always")
 DEFAULTS: Mapping[str, Any] = {
     "home": None,
     "exporters": list(EXPORTERS),
     "tags": {},
+    "hashed_tags": [],
     "aliases": {},
     "billing_mode": "metered",
     "prices": None,
+    "sync": "interval",
+    "spool_limit_mb": 1024,
 }
 
 
@@ -35,10 +39,14 @@ class Config:
         home: The ledger's folder as named by the user, or None for the platform's default.
         exporters: Where finished calls go: ``ledger``, ``otel``.
         tags: Tags that every call carries.
+        hashed_tags: Names of tags whose values are replaced by keyed hashes.
         aliases: Model name as called -> ``provider/model`` whose prices apply (an Azure
             deployment, a gateway's name, a local model priced as if it were a paid one).
         billing_mode: ``metered``, or ``plan`` where a flat subscription pays.
         prices: The file of the user's own prices, if there is one.
+        sync: When records are safe from a power failure: ``interval``, a fifth of a second later,
+            or ``always``, before the call returns.
+        spool_limit_mb: How large the spool may get; then records are refused and counted.
         file: The file that was read, if any.
         sources: Key -> where its value came from.
     """
@@ -46,9 +54,12 @@ class Config:
     home: str | None = None
     exporters: tuple[str, ...] = EXPORTERS
     tags: Mapping[str, str] = field(default_factory=dict)
+    hashed_tags: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     billing_mode: str = "metered"
     prices: Path | None = None
+    sync: str = "interval"
+    spool_limit_mb: int = 1024
     file: Path | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,9 +69,12 @@ class Config:
             "home": self.home or "(platform default)",
             "exporters": ", ".join(self.exporters) or "(none)",
             "tags": _pairs(self.tags),
+            "hashed_tags": ", ".join(self.hashed_tags) or "(none)",
             "aliases": _pairs(self.aliases),
             "billing_mode": self.billing_mode,
             "prices": str(self.prices or "(none of your own)"),
+            "sync": self.sync,
+            "spool_limit_mb": str(self.spool_limit_mb),
         }
         return [(key, value, self.sources.get(key, "default")) for key, value in values.items()]
 
@@ -96,9 +110,12 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
         home=values["home"],
         exporters=tuple(values["exporters"]),
         tags=values["tags"],
+        hashed_tags=tuple(values["hashed_tags"]),
         aliases=values["aliases"],
         billing_mode=values["billing_mode"],
         prices=values["prices"],
+        sync=values["sync"],
+        spool_limit_mb=values["spool_limit_mb"],
         file=file,
         sources=sources,
     )
@@ -140,8 +157,16 @@ def _check(file: Path, key: str, value: object) -> None:
         raise ConfigError(f"{file}: exporters = {value!r}: a list of {', '.join(EXPORTERS)}")
     if key == "billing_mode" and value not in BILLING_MODES:
         raise ConfigError(f"{file}: billing_mode = {value!r}: one of {', '.join(BILLING_MODES)}")
+    if key == "sync" and value not in SYNCS:
+        raise ConfigError(f"{file}: sync = {value!r}: one of {', '.join(SYNCS)}")
+    if key == "spool_limit_mb" and not (type(value) is int and value > 0):
+        raise ConfigError(f"{file}: spool_limit_mb = {value!r}: a whole number of megabytes")
     if key == "aliases":
         _check_aliases(file, value)
+    if key == "hashed_tags" and not (
+        isinstance(value, list) and all(isinstance(name, str) and name for name in value)
+    ):
+        raise ConfigError(f"{file}: hashed_tags = {value!r}: a list of names of tags")
     if key == "tags":
         if not isinstance(value, dict):
             raise ConfigError(f"{file}: tags = {value!r}: a table of names and texts")

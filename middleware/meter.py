@@ -6,7 +6,7 @@ import logging
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from threading import Lock, get_ident
 from typing import Any
@@ -15,6 +15,7 @@ from costspan.core.naming import canonical_api, canonical_provider
 from costspan.middleware.aliases import Alias, parse_aliases
 from costspan.middleware.drainer import Drainer
 from costspan.middleware.guard import Guard
+from costspan.middleware.hashing import tag_hasher
 from costspan.middleware.ids import CallIds
 from costspan.middleware.lifecycle import follow_process
 from costspan.middleware.live import Ending, LiveCall
@@ -39,6 +40,8 @@ class Meter:
         exporters: Where finished calls go, in order.
         catalogue: The prices; the bundled catalogue by default, loaded at the first call.
         tags: Tags that every call carries; tags of the context override them.
+        hashed_tags: Names of tags whose values are replaced by keyed hashes before any exporter
+            sees them; the key is in the environment variable ``COSTSPAN_HASH_KEY``.
         aliases: Model name as called -> ``provider/model`` whose prices apply: an Azure
             deployment, a gateway's own name, a local model priced as if it were a paid one.
         billing_mode: ``metered``, or ``plan`` for calls that a flat subscription pays.
@@ -46,7 +49,8 @@ class Meter:
 
     Raises:
         TagError: A tag that cannot be stored.
-        ValueError: An alias that does not name ``provider/model``, or an unknown billing mode.
+        ValueError: An alias that does not name ``provider/model``, an unknown billing mode, or
+            tags to be hashed without a key.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Meter:
         exporters: Iterable[Exporter] = (),
         catalogue: Catalogue | None = None,
         tags: Mapping[str, object] | None = None,
+        hashed_tags: Collection[str] = (),
         aliases: Mapping[str, str] | None = None,
         billing_mode: str = "metered",
         clock: Callable[[], int] = time.time_ns,
@@ -62,7 +67,11 @@ class Meter:
         if billing_mode not in ("metered", "plan"):
             raise ValueError(f"billing_mode {billing_mode!r}: allowed are 'metered' and 'plan'")
         self.exporters: tuple[Exporter, ...] = tuple(exporters)
+        self.protect_tags: Callable[[Mapping[str, str]], Mapping[str, str]] | None
+        self.protect_tags = tag_hasher(hashed_tags)
         self.tags: Mapping[str, str] = check_tags(tags or {})
+        if self.protect_tags is not None:
+            self.tags = self.protect_tags(self.tags)
         self.aliases: Mapping[str, Alias] = parse_aliases(aliases or {})
         self.billing_mode = billing_mode
         self.clock = clock
@@ -124,6 +133,8 @@ class Meter:
         if self._deferred:
             self.drain()
         context_tags = current_tags()
+        if context_tags and self.protect_tags is not None:
+            context_tags = self.protect_tags(context_tags)
         tags = {**self.tags, **context_tags} if context_tags else self.tags
         outer = running_call()
         call = LiveCall(self, asked, tags, outer)

@@ -174,6 +174,13 @@ def _provider_of_model(model: str) -> str | None:
     return None if "/" in model else _split(model)[0]
 
 
+@lru_cache(maxsize=1024)
+def unprefixed(provider: str, requested: str) -> str:
+    """The model that was asked for, without a prefix that says no more than its provider."""
+    owner, model = _split(requested)
+    return model if owner == provider else requested
+
+
 def _params(body: Mapping[str, Any]) -> Mapping[str, object]:
     if _TELLING.isdisjoint(body):
         return NOTHING

@@ -6,17 +6,21 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from costspan.exporters.home import ENVIRONMENT, Home, HomeError, file_system, obstacle, verify
-from costspan.exporters.ledger.database import connect, failure, held_error, is_held
+from costspan.exporters.ledger.database import looking
 from costspan.exporters.ledger.errors import LedgerError
-from costspan.exporters.ledger.layout import DATABASE, QUARANTINE
+from costspan.exporters.ledger.folder import LIMIT_BYTES, spool_bytes
+from costspan.exporters.ledger.layout import DATABASE, QUARANTINE, SPOOL
 from costspan.exporters.ledger.notes import note_paths, read_notes
+from costspan.exporters.ledger.published import published_at
 from costspan.exporters.ledger.scan import scan
 from costspan.exporters.ledger.schema import refuse_newer, version_of
-from costspan.exporters.ledger.words import counted, instant
+from costspan.exporters.ledger.words import byte_count, counted, instant
+from costspan.exporters.sharing import GROUP
 
 Level: TypeAlias = Literal["ok", "warning", "error"]
 """``error`` something is lost, set aside or broken; ``warning`` it may become so."""
@@ -87,7 +91,7 @@ def _folder(home: str | os.PathLike[str], folder: Path) -> Iterator[Finding]:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     kind = file_system(existing) or "unknown"
-    room = f"Its file system is {kind} with {_bytes(free)} free."
+    room = f"Its file system is {kind} with {byte_count(free)} free."
     if free < _LITTLE_ROOM_BYTES:
         yield Finding("warning", room, "Make room, or records will be refused and counted.")
     else:
@@ -123,35 +127,25 @@ def _manifest(database: Path) -> tuple[int, int, dict[str, int]] | None:
     Raises:
         LedgerError: It cannot be opened; the message says why.
     """
-    import duckdb
-
     if not database.exists():
         return None
-    try:
-        connection = connect("", memory=True)
-        try:
-            path = str(database).replace("'", "''")
-            connection.execute(f"ATTACH '{path}' AS ledger (READ_ONLY)")
-            version = version_of(connection, "ledger")
-            refuse_newer(version, database)
-            if version == 0:
-                return 0, 0, {}
-            calls = connection.execute("SELECT count(*) FROM ledger.calls").fetchall()
-            known = connection.execute(
-                "SELECT segment, max(merged_bytes) FROM ledger.merged_segments GROUP BY segment"
-            )
-            return version, int(calls[0][0]), dict(known.fetchall())
-        finally:
-            connection.close()
-    except duckdb.Error as error:
-        raise (held_error if is_held(error) else failure)(error, database) from error
+    with looking(database) as connection:
+        version = version_of(connection, "ledger")
+        refuse_newer(version, database)
+        if version == 0:
+            return 0, 0, {}
+        calls = connection.execute("SELECT count(*) FROM ledger.calls").fetchall()
+        known = connection.execute(
+            "SELECT segment, max(merged_bytes) FROM ledger.merged_segments GROUP BY segment"
+        )
+        return version, int(calls[0][0]), dict(known.fetchall())
 
 
 def _size(database: Path, found: tuple[int, int, dict[str, int]] | None) -> Finding:
     if found is None:
         return Finding("ok", "There is no database yet: it is made by the first report or merge.")
     version, calls, _ = found
-    size = _bytes(database.stat().st_size)
+    size = byte_count(database.stat().st_size)
     held = counted(calls, "call")
     return Finding("ok", f"The database holds {held} in {size}, schema version {version}.")
 
@@ -167,12 +161,28 @@ def _spool(folder: Path, found: tuple[int, int, dict[str, int]] | None) -> Itera
         )
         return
     live = sum(span.live for span in spool.spans)
-    waiting = _bytes(sum(span.size for span in spool.spans))
+    waiting = byte_count(sum(span.size for span in spool.spans))
     yield Finding(
         "ok",
         f"The spool has {counted(len(spool.spans), 'segment')}, {live:,} of running processes; "
         f"to be merged: {waiting}.",
     )
+    at = published_at(folder)
+    if at is not None:
+        yield Finding("ok", f"It was last merged at {instant(datetime.fromtimestamp(at, UTC))}.")
+    if spool_bytes(folder / SPOOL) > LIMIT_BYTES // 2:
+        yield Finding(
+            "warning",
+            "The spool grows: nobody merges it.",
+            "Run `costspan merge`, or keep `costspan merge --watch` running.",
+        )
+    if spool.unreadable:
+        yield Finding(
+            "warning",
+            f"Left alone: {counted(spool.unreadable, 'segment')} of another user, which this one "
+            "may not read.",
+            f"Merge as that user, or share the folder by a group ({GROUP}).",
+        )
     if spool.newer:
         yield Finding(
             "warning",
@@ -185,10 +195,3 @@ def _split(message: str) -> tuple[str, str]:
     """Part a message into its first sentence, what is wrong, and the rest, what to do."""
     what, dot, cure = message.partition(". ")
     return what + dot.strip(), cure
-
-
-def _bytes(count: int) -> str:
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return counted(count, "byte")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -10,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from costspan.exporters.home import Home, resolve_home
-from costspan.exporters.ledger.layout import host_word, segment_paths
+from costspan.exporters.ledger.folder import LIMIT_BYTES, spool_bytes
+from costspan.exporters.ledger.layout import SPOOL, host_word
 from costspan.exporters.ledger.row import RECORD_VERSION, encode
-from costspan.exporters.ledger.spool import Writer
+from costspan.exporters.ledger.spool import Sync, Writer
 from costspan.middleware.record import Call
 
 __all__ = ["RECORD_VERSION", "Health", "LedgerExporter"]
@@ -44,14 +44,29 @@ class LedgerExporter:
     signal handlers and finalisers.
     """
 
-    def __init__(self, home: Home | None = None, *, sdk_version: str | None = None) -> None:
+    def __init__(
+        self,
+        home: Home | None = None,
+        *,
+        sdk_version: str | None = None,
+        sync: Sync = "interval",
+        limit_bytes: int = LIMIT_BYTES,
+    ) -> None:
         """Do no I/O: the folder is made when the first call ends.
 
         Args:
             home: Where the ledger lives; None for the folder of `resolve_home`.
             sdk_version: The version of costspan, to be noted with each call.
+            sync: When records are safe from a power failure: ``interval``, a fifth of a second
+                later, or ``always``, before `finish` returns.
+            limit_bytes: How large the spool may get, of all processes together.
         """
-        self._writer = Writer(home or resolve_home(), record_version=RECORD_VERSION)
+        self._writer = Writer(
+            home or resolve_home(),
+            record_version=RECORD_VERSION,
+            sync=sync,
+            limit_bytes=limit_bytes,
+        )
         self._sdk_version = sdk_version
         self._origin: Mapping[str, object] = {}
 
@@ -84,8 +99,5 @@ class LedgerExporter:
     def health(self) -> Health:
         """Say what was lost and what waits to be merged."""
         writer = self._writer
-        pending = 0
-        for path in segment_paths(Path(writer.home)):
-            with contextlib.suppress(OSError):
-                pending += path.stat().st_size
+        pending = spool_bytes(Path(writer.home) / SPOOL)
         return Health(writer.lost, writer.last_error, writer.home, writer.mode, pending)

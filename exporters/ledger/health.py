@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
+from collections import Counter
 from datetime import UTC, datetime
 
 from costspan.exporters.home import ENVIRONMENT, Home, HomeError
+from costspan.exporters.ledger.folder import SpoolFullError
 from costspan.exporters.ledger.notes import LossNote, read_notes, write_note
 
 _log = logging.getLogger("costspan.ledger")
+_lost: Counter[int] = Counter()  # by process: a forked child starts from nothing
+
+
+def lost_here() -> int:
+    """Records that this process could not keep, of all its ledgers."""
+    return _lost[os.getpid()]
 
 
 class Losses:
@@ -18,6 +27,7 @@ class Losses:
     Attributes:
         count: How many.
         last_error: The kind of the last error, as ``OSError(ENOSPC)``; None if there was none.
+        full: Whether the last error was that the spool holds as much as it may.
     """
 
     def __init__(self, home: Home, process: str) -> None:
@@ -36,6 +46,7 @@ class Losses:
         self._since: datetime | None = None
         self._told = 0
         self._noted = 0
+        self.full = False
         self._earlier: list[LossNote] | None = None
 
     def warn(self, text: str) -> None:
@@ -44,15 +55,21 @@ class Losses:
 
     def add(self, error: Exception) -> None:
         """Count a record that an error has cost. Takes no lock and does no I/O."""
-        self.count += 1
+        self.again()
         if self._since is None:
             self._since = datetime.now(UTC)
         code = error.errno if isinstance(error, OSError) else None
         name = errno.errorcode.get(code) if code else None
         self.last_error = type(error).__name__ + (f"({name})" if name else "")
+        self.full = isinstance(error, SpoolFullError)
         if not self._said:
             self._said = True
             self._warning = str(error) if isinstance(error, HomeError) else self._explain(error)
+
+    def again(self) -> None:
+        """Count one more record that the last error has cost."""
+        self.count += 1
+        _lost[os.getpid()] += 1
 
     def take_new(self) -> int:
         """How many were lost since this was last asked."""
@@ -86,6 +103,8 @@ class Losses:
 
     def _explain(self, error: Exception) -> str:
         reason = error.strerror if isinstance(error, OSError) else None
+        if isinstance(error, SpoolFullError):
+            return f"{reason}."
         return (
             f"The ledger's folder {self._home.path} could not take a record "
             f"({reason or self.last_error}). Calls go on. Make room, or name another folder by "

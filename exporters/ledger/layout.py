@@ -10,9 +10,13 @@ from pathlib import Path
 
 DATABASE = "ledger.duckdb"
 MERGE_LOCK = "merge.lock"
+MERGE_STAMP = "merge.stamp"
+"""When a background merge was last started, and by which process."""
 SPOOL = "spool"
 QUARANTINE = "quarantine"
 HEALTH = "health"
+BUDGETS = "budgets"
+PUBLISHED = "published"
 
 SEGMENT_SUFFIX = ".seg"
 UNREADY_SUFFIX = ".seg.new"
@@ -56,9 +60,13 @@ def parse_segment_name(name: str) -> SegmentName | None:
 
 
 def segment_paths(home: Path) -> list[Path]:
-    """The segments in the spool, by name; empty when there is no spool."""
+    """The segments in the spool, by name; empty when there is no spool.
+
+    What is no regular file (a folder, a pipe, on which an ``open`` waits for ever) is none.
+    """
     try:
-        names = sorted(os.listdir(home / SPOOL))
+        with os.scandir(home / SPOOL) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_file())
     except (FileNotFoundError, NotADirectoryError):
         return []
     return [home / SPOOL / name for name in names if parse_segment_name(name)]

@@ -81,7 +81,7 @@ def sort_out(
     good: list[SpooledLine] = []
     bad: list[SpooledLine] = []
     for span in spans:
-        for line in read_lines(span):
+        for line in filter(bytes.strip, read_lines(span)):  # what was forgotten is blank
             (good if acceptable(line) else bad).append(SpooledLine(span, line))
     connection.execute(calls_ddl(_TRIAL).replace("CREATE TABLE", "CREATE TEMP TABLE"))
     try:

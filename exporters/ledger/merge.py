@@ -29,8 +29,10 @@ from costspan.exporters.ledger.layout import (
 )
 from costspan.exporters.ledger.load import SpooledLine, collect, data_errors, insert, sort_out
 from costspan.exporters.ledger.locks import try_lock
+from costspan.exporters.ledger.publish import publish
 from costspan.exporters.ledger.scan import Span, batches, measure, scan
 from costspan.exporters.ledger.schema import create_database, migrate
+from costspan.exporters.sharing import group_umask, make_folder, opener
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,6 +59,7 @@ class MergeResult:
         segments: Segments that had something new.
         quarantined: Lines that no row could be made of; they are kept in ``quarantine/``.
         skipped_newer: Segments of a newer costspan, left alone.
+        unreadable: Segments that another user does not let this one read, left alone.
         state: Whether it could merge at all.
     """
 
@@ -64,6 +67,7 @@ class MergeResult:
     segments: int = 0
     quarantined: int = 0
     skipped_newer: int = 0
+    unreadable: int = 0
     state: State = "merged"
 
 
@@ -125,12 +129,12 @@ def failures(database: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def merge_lock(folder: Path, deadline: float) -> Iterator[bool]:
     """Hold ``merge.lock``; yields False when another process keeps it past the deadline."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-    fd = os.open(folder / MERGE_LOCK, flags, 0o600)
+    fd = opener(folder)(str(folder / MERGE_LOCK), os.O_RDWR | os.O_CREAT)
     try:
         while not (locked := try_lock(fd)) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
-        yield locked
+        with group_umask(folder):
+            yield locked
     finally:
         os.close(fd)
 
@@ -182,15 +186,19 @@ def merge_spool(
         rows += added
         segments += len(batch)
         quarantined += bad
-    if segments:
+    if segments or (folder / f"{DATABASE}.wal").exists():  # a merge that was killed left it
         # From here on the rows do not stand in the log alone, so a damaged log loses nothing.
         connection.execute("CHECKPOINT")
         hook("checkpointed")
+    if spool.spans:
+        # Before segments go: what is in no segment any more must be in the published sums.
+        publish(connection, folder, merged)
+        hook("published")
     for span in spool.spans:
         if not span.live and merged.get(span.path.name, 0) >= span.end:
             _remove(span.path, merged.get(span.path.name, 0))
             hook("removed")
-    return MergeResult(rows, segments, quarantined, spool.newer)
+    return MergeResult(rows, segments, quarantined, spool.newer, spool.unreadable)
 
 
 def _merge_batch(
@@ -248,13 +256,13 @@ def _commit(
 def _quarantine(folder: Path, bad: Sequence[SpooledLine]) -> None:
     """Keep bad lines under a name that a repeated merge of the same bytes uses again."""
     quarantine = folder / QUARANTINE
-    quarantine.mkdir(mode=0o700, exist_ok=True)
+    make_folder(quarantine)
     found: dict[Span, list[bytes]] = {}
     for one in bad:
         found.setdefault(one.span, []).append(one.line)
     for span, lines in found.items():
         path = quarantine / f"{span.path.name}.{span.start}.jsonl"
-        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as target:
+        with open(path, "wb", opener=opener(folder)) as target:
             target.writelines(line + b"\n" for line in lines)
             target.flush()
             os.fsync(target.fileno())

@@ -18,7 +18,9 @@ from datetime import datetime
 from pathlib import Path
 
 from costspan.exporters.home import HomeError, planted, private_folder
+from costspan.exporters.ledger.folder import SpoolFullError
 from costspan.exporters.ledger.layout import HEALTH
+from costspan.exporters.sharing import make_folder, opener
 
 _SUFFIX = ".json"
 
@@ -43,6 +45,8 @@ class LossNote:
     @property
     def reason(self) -> str:
         """The last error in words, where there are any: ``No space left on device``."""
+        if self.last_error.startswith(SpoolFullError.__name__):
+            return "the spool held as much as it may"
         name = re.search(r"\((\w+)\)", self.last_error)
         number = getattr(errno, name[1], None) if name else None
         if isinstance(number, int):
@@ -122,8 +126,9 @@ def _write(folder: Path, note: LossNote) -> bool:
             folder.parent.mkdir(mode=0o700, exist_ok=True)
             if planted(folder.parent):  # since it was looked at
                 return False
-        folder.mkdir(mode=0o700, exist_ok=True)
-        unready.write_text(json.dumps(said), encoding="utf-8")
+        make_folder(folder)
+        with open(unready, "w", encoding="utf-8", opener=opener(folder)) as file:
+            json.dump(said, file)
         os.replace(unready, path)
     except OSError:
         with contextlib.suppress(OSError):

@@ -17,7 +17,7 @@ from costspan.exporters.ledger.errors import LedgerError, LedgerWriteError, NoLe
 from costspan.exporters.ledger.layout import DATABASE, segment_paths
 from costspan.exporters.ledger.load import collect, data_errors, insert, sort_out
 from costspan.exporters.ledger.merge import MergeResult, merge
-from costspan.exporters.ledger.scan import scan
+from costspan.exporters.ledger.scan import Span, scan
 from costspan.exporters.ledger.schema import (
     call_requests_sql,
     calls_ddl,
@@ -29,6 +29,9 @@ from costspan.exporters.ledger.schema import (
 
 if TYPE_CHECKING:
     import duckdb
+
+SCRATCH_PREFIX = "costspan-read-"
+"""How the temporary folders of reports are named; a killed one leaves its folder."""
 
 _POLL_S = 0.02
 
@@ -54,6 +57,9 @@ class Reader:
         merged: What the merge before reading did.
         unmerged: Calls that are shown from the spool, because they could not be merged.
         quarantined: Lines in the spool that no row could be made of, while they are not merged.
+        unreadable: Segments that another user does not let this one read, which are not shown.
+        spans: Where in the spool these stand.
+        connection: DuckDB's, for who copies the ledger; see `open_ledger`.
     """
 
     def __init__(
@@ -62,11 +68,13 @@ class Reader:
         scratch: tempfile.TemporaryDirectory[str],
         merged: MergeResult,
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._scratch = scratch
         self.merged = merged
         self.unmerged = 0
         self.quarantined = 0
+        self.unreadable = 0
+        self.spans: list[Span] = []
 
     def execute(self, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> Result:
         """Run one query and fetch its rows.
@@ -79,16 +87,16 @@ class Reader:
             duckdb.Error: The query is wrong, or was interrupted.
         """
         values = dict(params) if isinstance(params, Mapping) else list(params)
-        done = self._connection.execute(sql, values)
+        done = self.connection.execute(sql, values)
         return Result([column[0] for column in done.description or []], done.fetchall())
 
     def interrupt(self) -> None:
         """Break off a running query; for a signal handler or another thread."""
-        self._connection.interrupt()
+        self.connection.interrupt()
 
     def close(self) -> None:
         """Let go of the database."""
-        self._connection.close()
+        self.connection.close()
         self._scratch.cleanup()
 
     def __enter__(self) -> Reader:
@@ -103,7 +111,9 @@ class Reader:
         self.close()
 
 
-def open_ledger(home: str | os.PathLike[str], wait_s: float = 2.5) -> Reader:
+def open_ledger(
+    home: str | os.PathLike[str], wait_s: float = 2.5, *, files: bool = False
+) -> Reader:
     """Open the ledger of a folder for reading, merged as far as that is possible.
 
     While another program only reads the database, calls that cannot be merged are shown from the
@@ -112,6 +122,7 @@ def open_ledger(home: str | os.PathLike[str], wait_s: float = 2.5) -> Reader:
     Args:
         home: The ledger's folder.
         wait_s: How many seconds to wait for a program that has the database open for writing.
+        files: Leave the connection able to write other files, for who copies the ledger.
 
     Raises:
         NoLedgerError: Nothing has been recorded there.
@@ -126,7 +137,7 @@ def open_ledger(home: str | os.PathLike[str], wait_s: float = 2.5) -> Reader:
     database = folder / DATABASE
     refuse_missing(home, folder)
     deadline = time.monotonic() + wait_s
-    scratch = tempfile.TemporaryDirectory(prefix="costspan-read-")
+    scratch = tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX)
     with contextlib.ExitStack() as undo:
         undo.callback(scratch.cleanup)
         while True:
@@ -143,6 +154,8 @@ def open_ledger(home: str | os.PathLike[str], wait_s: float = 2.5) -> Reader:
         undo.callback(reader.close)
         try:
             _prepare(reader, folder, Path(scratch.name))
+            if not files:
+                _shut_off(reader.connection)
         except (duckdb.Error, OSError) as error:
             raise failure(error, database) from error
         undo.pop_all()
@@ -197,14 +210,17 @@ def _attach(database: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _prepare(reader: Reader, folder: Path, scratch: Path) -> None:
-    """Make the views, then shut the connection off from the file system."""
-    connection = reader._connection
+    """Make the views."""
+    connection = reader.connection
     version = version_of(connection, "ledger")
     refuse_newer(version, folder / DATABASE)
     manifest = connection.execute(
         "SELECT segment, max(merged_bytes) FROM ledger.merged_segments GROUP BY segment"
     )
-    spans = [span for span in scan(folder, dict(manifest.fetchall())).spans if span.size]
+    spool = scan(folder, dict(manifest.fetchall()))
+    reader.unreadable = spool.unreadable
+    spans = [span for span in spool.spans if span.size]
+    reader.spans = spans
     calls = "SELECT * FROM ledger.calls"
     if spans:
         connection.execute(calls_ddl("live_calls"))
@@ -222,5 +238,9 @@ def _prepare(reader: Reader, folder: Path, scratch: Path) -> None:
     # A ledger that cannot be written now is not brought up to the newest version either.
     repricings = "SELECT * FROM ledger.repricings" if version >= 2 else no_repricings_sql()
     connection.execute(f"CREATE VIEW repricings AS {repricings}")
+
+
+def _shut_off(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the connection read and write nothing but what it has open, for good."""
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

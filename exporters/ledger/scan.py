@@ -40,10 +40,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """All segments that this version can read, and how many it cannot."""
+    """All segments that can be read here, and how many cannot.
+
+    Attributes:
+        spans: What is new in each.
+        newer: Segments of a newer costspan.
+        unreadable: Segments that another user does not let this one read.
+    """
 
     spans: tuple[Span, ...]
-    newer: int
+    newer: int = 0
+    unreadable: int = 0
 
 
 def scan(home: Path, merged: Mapping[str, int]) -> Spool:
@@ -57,7 +64,7 @@ def scan(home: Path, merged: Mapping[str, int]) -> Spool:
         OSError: A segment cannot be read.
     """
     spans: list[Span] = []
-    newer = 0
+    newer = unreadable = 0
     for path in segment_paths(home):
         name = parse_segment_name(path.name)
         if name is not None and name.record_version > RECORD_VERSION:
@@ -67,8 +74,11 @@ def scan(home: Path, merged: Mapping[str, int]) -> Spool:
             end, live = measure(path)
         except FileNotFoundError:  # a merge that has just ended removed it
             continue
+        except PermissionError:
+            unreadable += 1
+            continue
         spans.append(Span(path, merged.get(path.name, 0), end, live))
-    return Spool(tuple(spans), newer)
+    return Spool(tuple(spans), newer, unreadable)
 
 
 def measure(path: Path) -> tuple[int, bool]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from costspan.exporters.ledger.database import connect
 from costspan.exporters.ledger.errors import LedgerVersionError
+from costspan.exporters.sharing import set_mode
 
 if TYPE_CHECKING:
     import duckdb
@@ -271,8 +272,8 @@ def create_database(path: Path) -> None:
             connection.execute("DETACH fresh")
         finally:
             connection.close()
-        os.chmod(unready, 0o600)
-        _sync(unready)
+        set_mode(unready)
+        sync(unready)
         os.rename(unready, path)
     finally:  # a whole one has got another name
         for leftover in (unready, unready.with_name(unready.name + ".wal")):
@@ -280,8 +281,9 @@ def create_database(path: Path) -> None:
                 leftover.unlink()
 
 
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Bring a file onto the disk."""
+    fd = os.open(path, os.O_RDWR)  # Windows syncs only what is open for writing
     try:
         os.fsync(fd)
     finally:

@@ -10,10 +10,12 @@ import contextlib
 import errno
 import mmap
 import os
+import sys
 from pathlib import Path
 
 from costspan.exporters.ledger.layout import SEGMENT_SUFFIX, UNREADY_SUFFIX
 from costspan.exporters.ledger.locks import try_lock
+from costspan.exporters.sharing import opener
 
 _ZEROS = bytes(1 << 16)
 _NEWLINE = 10
@@ -59,18 +61,25 @@ class Segment:
             OSError: The file cannot be made, filled or locked.
         """
         unready = path.with_name(path.name.removesuffix(SEGMENT_SUFFIX) + UNREADY_SUFFIX)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-        flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        fd = os.open(unready, flags, 0o600)
+        if sys.platform == "win32":  # an open file cannot be renamed; nor can it be removed there
+            unready = path
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        fd = opener(path.parent)(str(unready), flags)
         with contextlib.ExitStack() as undo:
             undo.callback(_unlink, unready)
             undo.callback(os.close, fd)
             if not try_lock(fd):
                 raise OSError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(unready))
             mapping = _mapping(fd, capacity) if mapped else None
-            os.rename(unready, path)
+            if unready != path:
+                os.rename(unready, path)
             undo.pop_all()
         return cls(path, fd, capacity, mapping)
+
+    @property
+    def removed(self) -> bool:
+        """Whether somebody has removed the file."""
+        return os.fstat(self.fd).st_nlink == 0
 
     def append(self, line: bytes) -> None:
         """Store one line; the caller has seen that it fits.

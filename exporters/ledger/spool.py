@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import itertools
 import os
 import threading
 import time
 from collections import deque
-from pathlib import Path
+from typing import Literal, TypeAlias
 
-from costspan.exporters.home import ENVIRONMENT, Home, prepare
+from costspan.exporters.home import ENVIRONMENT, Home
+from costspan.exporters.ledger.automerge import AutoMerge
 from costspan.exporters.ledger.background import Ticker, weak_hook
+from costspan.exporters.ledger.folder import LIMIT_BYTES, SpoolFolder
 from costspan.exporters.ledger.health import Losses
-from costspan.exporters.ledger.layout import SPOOL, host_word, segment_name
 from costspan.exporters.ledger.segment import Segment, datasync
+
+Sync: TypeAlias = Literal["interval", "always"]
+"""When records reach the disk: some times a second, or before `Writer.put` returns."""
 
 SYNC_S = 0.2
 """Power failure costs at most the records of about this many seconds."""
@@ -44,6 +47,8 @@ class Writer:
         record_version: int,
         segment_bytes: int = _SEGMENT_BYTES,
         mapped: bool = True,
+        sync: Sync = "interval",
+        limit_bytes: int = LIMIT_BYTES,
     ) -> None:
         """Do nothing yet: folders, files and the thread come with the first `put`.
 
@@ -53,13 +58,15 @@ class Writer:
             segment_bytes: Size of a segment in bytes; a longer line gets one of its own.
             mapped: False to write lines with a system call each, as is done by itself where
                 files cannot be mapped.
+            sync: When records are safe from a power failure.
+            limit_bytes: How large the spool may get, of all processes together; then records are
+                refused and counted.
         """
         self.home = home
-        self._record_version = record_version
         self._segment_bytes = segment_bytes
-        self._mapped = mapped
+        self._sync_always = sync == "always"
         self._closed = False
-        self._host = host_word()
+        self._folder = SpoolFolder(home, record_version, mapped=mapped, limit_bytes=limit_bytes)
         self._reset()
         if home.fallback:
             lasting = f"Name a folder that lasts by {ENVIRONMENT}."
@@ -86,9 +93,9 @@ class Writer:
         self._late: deque[bytes] = deque()
         self._busy = False
         self._dirty = False
-        self._sequence = itertools.count()
         self._refused_until = 0.0
-        self._losses = Losses(self.home, f"{self._host}.{os.getpid()}")
+        self._automerge = AutoMerge(self.home)
+        self._losses = Losses(self.home, f"{self._folder.host}.{os.getpid()}")
 
     @property
     def lost(self) -> int:
@@ -103,8 +110,7 @@ class Writer:
     @property
     def mode(self) -> str:
         """``mmap`` or ``write``: how lines are stored; ``mmap`` before the first."""
-        segment = self._segment
-        return "write" if segment is not None and segment.mapping is None else "mmap"
+        return "write" if self._segment is not None and self._segment.mapping is None else "mmap"
 
     def put(self, line: bytes) -> bool:
         """Store one record. Never raises, never waits for the database or the disk's sync.
@@ -132,8 +138,7 @@ class Writer:
                     self._store(self._late.popleft())
             finally:
                 self._busy = False
-        while self._late:
-            self._store_late()
+        self._store_late()  # what came since it was busy no more
         return stored
 
     def flush(self) -> bool:
@@ -164,6 +169,8 @@ class Writer:
                 if segment is None:
                     return False
             segment.append(line)
+            if self._sync_always:
+                datasync(segment.fd)
         except (OSError, ValueError, MemoryError) as error:
             self._losses.add(error)
             self._refused_until = time.monotonic() + _REFUSE_S
@@ -173,46 +180,37 @@ class Writer:
         return True
 
     def _store_late(self) -> None:
-        """Store what came between the end of a put and the moment it was no longer busy."""
-        with self._lock:
-            if self._busy:
-                return
-            try:
-                self._busy = True
-                while self._late:
-                    self._store(self._late.popleft())
-            finally:
-                self._busy = False
+        while self._late:
+            with self._lock:
+                if self._busy:
+                    return
+                try:
+                    self._busy = True
+                    while self._late:
+                        self._store(self._late.popleft())
+                finally:
+                    self._busy = False
 
     def _next(self, need: int) -> Segment | None:
-        """Move on to an empty segment; None while the writer is closed or refuses."""
         self._retire()
         if self._closed:
             return None
         if time.monotonic() < self._refused_until:
-            self._losses.count += 1
+            self._losses.again()
             return None
         self._ticker.start()
         spare = self._spare
         if spare is not None and spare.capacity >= need:
             self._segment, self._spare = spare, None
         else:
-            self._segment = self._create(max(need, self._segment_bytes))
+            self._segment = self._folder.create(max(need, self._segment_bytes))
         return self._segment
 
-    def _create(self, capacity: int) -> Segment:
-        prepare(self.home)
-        spool = Path(self.home) / SPOOL
-        spool.mkdir(mode=0o700, exist_ok=True)
-        name = segment_name(self._host, next(self._sequence), self._record_version)
-        return Segment.create(spool / name, capacity, mapped=self._mapped)
-
     def _retire(self) -> None:
-        """Leave the sealing to the thread: a caller need not wait for its system calls."""
         if self._segment is not None:
             self._retired.append(self._segment)
             self._segment = None
-        if not self._ticker.running:
+        if not self._ticker.running:  # or it seals: a caller need not wait for that
             while self._retired:
                 with contextlib.suppress(OSError, IndexError):
                     self._retired.popleft().seal()
@@ -224,7 +222,15 @@ class Writer:
         self._seal_retired()
         self._sync()
         self._make_spare()
+        self._merge()
         self._losses.report()
+
+    def _merge(self) -> None:
+        with self._files:  # or a forked child keeps the pipe that the start waits for
+            self._automerge.look(now=self._losses.full)
+        if self._automerge.warning is not None:
+            self._losses.warn(self._automerge.warning)
+            self._automerge.warning = None
 
     def _sync(self) -> None:
         segment = self._segment
@@ -233,20 +239,18 @@ class Writer:
         self._dirty = False
         with contextlib.suppress(OSError):
             datasync(segment.fd)
-            if os.fstat(segment.fd).st_nlink == 0:  # somebody removed the spool: begin anew
+            if segment.removed:  # begin anew
                 with self._lock:
                     if self._segment is segment:
                         self._segment = None
                         self._retired.append(segment)
 
     def _make_spare(self) -> None:
-        """Keep an empty segment ready once the current one is half full."""
         segment = self._segment
         if segment is None or self._spare is not None or segment.used <= segment.capacity // 2:
             return
-        # A full disk is no error here: the put that needs the room finds out by itself.
-        with contextlib.suppress(OSError), self._files:
-            spare = self._create(self._segment_bytes)
+        with contextlib.suppress(OSError), self._files:  # the put that needs the room will say it
+            spare = self._folder.create(self._segment_bytes)
             if self._ticker.stopped:
                 spare.seal()
             else:
@@ -272,21 +276,21 @@ class Writer:
     def _after_fork_in_child(self) -> None:
         for segment in self._open_segments():
             segment.abandon()
+        self._automerge.leave()
         self._reset()
 
     def _finish(self) -> None:
-        """Stop the thread, then seal what is left. A put after it does without a thread."""
-        self._ticker.stop(_STOP_S)
+        self._ticker.stop(_STOP_S)  # a put after it does without a thread
         self._store_late()
         with self._lock:
             self._retired.extend(one for one in (self._segment, self._spare) if one is not None)
             self._segment = self._spare = None
         self._seal_retired()
+        self._automerge.leave()
         self._losses.report()
 
     def _open_segments(self) -> list[Segment]:
-        segments = (self._segment, self._spare, *self._retired)
-        return [one for one in segments if one is not None]
+        return [one for one in (self._segment, self._spare, *self._retired) if one is not None]
 
     def __del__(self) -> None:
         # Nobody else holds this object any more, so no lock is needed, and none is taken.

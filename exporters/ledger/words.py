@@ -13,3 +13,11 @@ def counted(number: int, noun: str) -> str:
 def instant(at: datetime) -> str:
     """An instant to the second: ``2026-11-01 12:00:05 UTC``."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def byte_count(count: int) -> str:
+    """A number of bytes: ``12 bytes``, ``3.4 kB``, ``1.2 GB``; decimal units."""
+    for unit, one in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= one:
+            return f"{count / one:.1f} {unit}"
+    return counted(count, "byte")

@@ -246,6 +246,31 @@ def test_what_a_meter_cannot_use_is_said(arguments: dict[str, Any], said: str) -
         costspan.Meter(**given)
 
 
+@pytest.mark.parametrize("text", ["colour = 1", 'hashed_tags = ["user"]'])
+def test_without_a_usable_file_or_key_no_tag_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """Which tags were to be hashed stands in the file; without the key they cannot be."""
+    ask = costspan.wrap(answer)
+    (tmp_path / "costspan.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COSTSPAN_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("COSTSPAN_HASH_KEY", raising=False)
+    previous = meters.set_default_meter(None)
+    try:
+        with pytest.raises(ConfigError, match=r"colour|COSTSPAN_HASH_KEY is not set"):
+            costspan.wrap(answer)
+        with costspan.tags(user="alice"):
+            assert ask() == answer()
+    finally:
+        made = meters.set_default_meter(previous)
+    assert made is not None
+    made.close()
+    (segment,) = (tmp_path / "home" / "spool").iterdir()
+    assert b'"operation"' in segment.read_bytes()
+    assert b"alice" not in segment.read_bytes()
+
+
 def test_own_prices_that_cannot_be_used_are_said_when_wrapping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,12 @@ def test_defaults_without_any_file(tmp_path: Path) -> None:
         ("home", "default"),
         ("exporters", "default"),
         ("tags", "default"),
+        ("hashed_tags", "default"),
         ("aliases", "default"),
         ("billing_mode", "default"),
         ("prices", "default"),
+        ("sync", "default"),
+        ("spool_limit_mb", "default"),
     ]
 
 
@@ -65,6 +69,8 @@ def test_environment_overrides_the_files_home(tmp_path: Path) -> None:
         ('billing_mode = "free"', "billing_mode = 'free': one of metered, plan"),
         ('aliases = {m = "gpt-4o"}', r"aliases.m = 'gpt-4o': give provider/model"),
         ("tags = 1", "tags = 1: a table"),
+        ('hashed_tags = "user"', "hashed_tags = 'user': a list of names of tags"),
+        ("hashed_tags = [1]", r"hashed_tags = \[1\]: a list of names of tags"),
         ("tags = {a = [1]}", "tags: tag 'a': a list is no tag value"),
         ("= nonsense", "cannot be read as TOML"),
     ],
@@ -80,3 +86,26 @@ def test_errors_name_file_key_and_what_is_allowed(tmp_path: Path, text: str, sai
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"COSTSPAN_CONFIG names .*: mend or unset it"):
         load({"COSTSPAN_CONFIG": str(tmp_path / "none.toml")}, tmp_path)
+
+
+def test_how_the_ledger_records(tmp_path: Path) -> None:
+    (tmp_path / "costspan.toml").write_text('sync = "always"\nspool_limit_mb = 64\n')
+    found = load({}, tmp_path)
+    assert (found.sync, found.spool_limit_mb) == ("always", 64)
+    default = load({}, tmp_path / "..")
+    assert (default.sync, default.spool_limit_mb) == ("interval", 1024)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('sync = "often"', "sync = 'often': one of interval, always"),
+        ("spool_limit_mb = 0", "spool_limit_mb = 0: a whole number of megabytes"),
+        ("spool_limit_mb = true", "spool_limit_mb = True: a whole number of megabytes"),
+        ("spool_limit_mb = 1.5", "spool_limit_mb = 1.5: a whole number of megabytes"),
+    ],
+)
+def test_how_the_ledger_cannot_record(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "costspan.toml").write_text(line)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        load({}, tmp_path)

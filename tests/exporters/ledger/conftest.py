@@ -115,7 +115,7 @@ def answer_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[Home], Any]:
 
     def run(home: Home) -> Any:
         words = [sys.executable, str(PROGRAM), "read_as_nobody", str(home)]
-        return json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
+        return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
 
     return run
 

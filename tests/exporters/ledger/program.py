@@ -332,7 +332,8 @@ def read_as_nobody(home: str) -> None:
         os.setuid(65534)
     with open_ledger(home) as reader:
         calls = reader.execute("SELECT count(*) FROM calls").rows
-        print(json.dumps({"calls": calls[0][0], "unmerged": reader.unmerged}))
+        said = {"calls": calls[0][0], "unmerged": reader.unmerged}
+        print(json.dumps(said | ({"unreadable": reader.unreadable} if reader.unreadable else {})))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -316,7 +316,8 @@ def test_leftovers_of_killed_processes_are_removed(home: Home, make_call: MakeCa
     assert merge(home).rows == 1
     assert not old.exists()
     assert new.exists()
-    assert sorted(os.listdir(home.path)) == ["ledger.duckdb", "merge.lock", "spool"]
+    kept = ["ledger.duckdb", "merge.lock", "published", "spool"]
+    assert sorted(os.listdir(home.path)) == kept
 
 
 def test_old_notes_of_removed_segments_are_pruned(home: Home, make_call: MakeCall) -> None:
@@ -389,7 +390,7 @@ def test_a_damaged_log_names_the_file_and_loses_nothing(
     content[len(content) // 2] ^= 0xFF
     log.write_bytes(content)
 
-    with pytest.raises(LedgerCorruptError, match=r"Set it aside \(mv .*ledger\.duckdb\.wal "):
+    with pytest.raises(LedgerCorruptError, match=r"\.wal is damaged.*ledger repair --home"):
         merge(home)
     with pytest.raises(LedgerError, match=r"ledger\.duckdb\.wal"):
         open_ledger(home)
@@ -417,7 +418,7 @@ def test_a_damaged_database_names_the_file(home: Home, make_call: MakeCall) -> N
     merge(home)
     (home.path / "ledger.duckdb").write_bytes(b"no database" * 1000)
 
-    with pytest.raises(LedgerCorruptError, match=r"ledger\.duckdb is damaged.*Set it aside"):
+    with pytest.raises(LedgerCorruptError, match=r"ledger\.duckdb is damaged.*repair --new"):
         open_ledger(home)
 
 

@@ -23,6 +23,7 @@ from costspan.middleware.record import Call, ProviderRequest
 from costspan.pricing.types import Cost, CostStatus, Estimate
 
 START = datetime(2026, 11, 25, 10, 0, 0, 250_000, tzinfo=UTC)
+LOST = "costspan.records.lost"
 
 
 @dataclass
@@ -176,7 +177,11 @@ class Lab(Records):
 
     def collect(self) -> dict[str, list[Point]]:
         """All points by instrument, read at once: exemplars are given out only once."""
-        return {m.name: [_point(point) for point in m.data.data_points] for m in self._metrics()}
+        return {
+            m.name: [_point(point) for point in m.data.data_points]
+            for m in self._metrics()
+            if m.name != LOST  # which is of the process, not of a call
+        }
 
     def _metrics(self) -> Iterator[Any]:
         data = self.reader.get_metrics_data()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NoOpTracerProvider
 
 from costspan.core.types import Served
+from costspan.exporters.home import Home
+from costspan.exporters.ledger.exporter import LedgerExporter
 from costspan.exporters.otel import OTelExporter
 from costspan.middleware.record import ErrorFacts
 
@@ -41,7 +44,10 @@ ESTABLISHED = {
     "gen_ai.client.operation.duration": ("s", "histogram"),
     "gen_ai.client.operation.time_to_first_chunk": ("s", "histogram"),
 }
-COST = {"costspan.cost.usd": ("1", "counter")}
+COST = {
+    "costspan.cost.usd": ("1", "counter"),
+    "costspan.records.lost": ("{record}", "counter"),
+}
 
 
 def run_everything(lab: Lab) -> None:
@@ -375,3 +381,23 @@ def test_tracing_without_metrics(lab: Lab) -> None:
     exporter.finish(record)
     assert len(lab.spans()) == 1
     assert lab.instruments() == {}
+
+
+def test_records_that_the_ledger_lost_are_counted(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    home = Home(tmp_path / "file" / "home", named=True, fallback=False, reason="test")
+    ledger = LedgerExporter(home)
+    lab.run(lab.call())
+    before = lost(lab)
+    for _ in range(3):
+        ledger.finish(lab.call())
+    assert lost(lab) == before + 3
+    ledger.close()
+
+
+def lost(lab: Lab) -> int:
+    """The value of the counter."""
+    (metric,) = (one for one in lab._metrics() if one.name == "costspan.records.lost")
+    (point,) = metric.data.data_points
+    assert isinstance(point.value, int)
+    return point.value
