@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 WAIT_S = 1.0
 """How long it waits for another process that merges."""
-EXIT_PUT_OFF = 1
-"""In the background: it could not merge now, and nothing is wrong."""
 _NICE = 10
 
 
@@ -64,6 +62,8 @@ def merge(once: bool, watch: bool, every_s: float, background: bool, home: str |
         with CtrlC():
             result = merge_once(place, wait_s=WAIT_S)
     if background:
+        from costspan.exporters.ledger.automerge import EXIT_PUT_OFF
+
         return 0 if result.state == "merged" else EXIT_PUT_OFF
     _say(result, place)
     return 0

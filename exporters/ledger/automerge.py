@@ -6,16 +6,19 @@ Never by a fork of this process and never inside it: the application does not lo
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from costspan.exporters.home import Home
 from costspan.exporters.ledger.layout import MERGE_STAMP
 from costspan.exporters.ledger.locks import try_lock
 from costspan.exporters.ledger.waiting import waiting
 from costspan.exporters.sharing import opener
+
+if TYPE_CHECKING:
+    import subprocess
 
 ENVIRONMENT = "COSTSPAN_AUTOMERGE"
 WAITING_BYTES = 8 << 20
@@ -26,6 +29,8 @@ PAUSE_S = 60.0
 """At most one merge in this time on a host; after one that could not merge, twice as long, and so
 on up to `LONGEST_PAUSE_S`."""
 LONGEST_PAUSE_S = 960.0
+EXIT_PUT_OFF = 75
+"""Of ``merge --background``: it could not merge now, and nothing is wrong (EX_TEMPFAIL)."""
 
 _OFF = ("0", "false", "no", "off")
 _INTERPRETERS = ("python", "pypy", "graalpy")
@@ -101,7 +106,7 @@ class AutoMerge:
             return
         self._process = None
         self._pause_s = PAUSE_S if code == 0 else min(2 * self._pause_s, LONGEST_PAUSE_S)
-        if code not in (0, 1) and not self._failed:
+        if code not in (0, EXIT_PUT_OFF) and not self._failed:
             self._failed = True
             self.warning = (
                 f"The records in {self._home} could not be merged in the background (exit code "
@@ -131,6 +136,8 @@ class AutoMerge:
             os.close(fd)
 
     def _start(self) -> None:
+        import subprocess  # not needed by programs that are shorter
+
         words, environment = command(Path(self._home), "--background")
         try:
             self._process = subprocess.Popen(

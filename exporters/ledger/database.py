@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +52,32 @@ def connect(
     # After two seconds it would be printed, into the midst of a report.
     connection.execute("SET enable_progress_bar = false")
     return connection
+
+
+@contextlib.contextmanager
+def looking(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with a database attached read-only as ``ledger``; nothing is changed or merged.
+
+    Args:
+        database: The file, which exists.
+
+    Raises:
+        LedgerHeldError: Another program has it open for writing; the message names it.
+        LedgerError: It is damaged or cannot be read; of errors inside, too.
+    """
+    import duckdb
+
+    path = str(database).replace("'", "''")
+    try:
+        with tempfile.TemporaryDirectory(prefix="costspan-look-") as scratch:
+            connection = connect("", temporary=Path(scratch), memory=True)
+            try:
+                connection.execute(f"ATTACH '{path}' AS ledger (READ_ONLY)")
+                yield connection
+            finally:
+                connection.close()
+    except duckdb.Error as error:
+        raise (held_error if is_held(error) else failure)(error, database) from error
 
 
 def is_held(error: Exception) -> bool:
@@ -97,22 +126,27 @@ def failure(error: Exception, path: Path) -> LedgerError:
     reason = str(error).strip().split("\n", 1)[0]
     if isinstance(error, OSError) and error.strerror:
         reason = error.strerror
+        if error.filename and os.fspath(error.filename) != str(path):
+            reason += f": {os.fsdecode(error.filename)}"
     text = str(error).lower()
     if isinstance(error, OSError) or any(s in text for s in (*_UNWRITABLE, *_UNWRITABLE_MORE)):
         return LedgerWriteError(
             f"The ledger {path} cannot be written: {reason}. Make room or give this user access "
             f"to {path.parent}. Records wait in the spool; none is lost."
         )
+    home = path.parent
     log = path.with_name(path.name + ".wal")
-    if log.exists():
+    if log.exists() and path.is_file():
         return LedgerCorruptError(
-            f"The ledger's log {log} is damaged: {reason}. Set it aside (mv {log} "
-            f"{log}.damaged) and try again: the records it holds are in the spool still."
+            f"The ledger's log {log} is damaged: {reason}. Set it aside by `costspan ledger repair "
+            f"--home {home}`: the calls it holds are in the spool still. Recording goes on."
         )
+    if path.is_dir():
+        reason = "it is a folder, not a file"
     return LedgerCorruptError(
-        f"The ledger {path} is damaged: {reason}. Set it aside (mv {path} {path}.damaged), put a "
-        "backup in its place if there is one, and try again: a new one is begun with what waits "
-        "in the spool."
+        f"The ledger {path} is damaged: {reason}. Put a backup in its place if there is one, or "
+        f"begin a new one with what waits in the spool by `costspan ledger repair --new --home "
+        f"{home}`, which sets this one aside. Recording goes on."
     )
 
 

@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 
-from costspan.exporters.ledger.database import held_error, is_held
-from costspan.exporters.ledger.errors import LedgerError
-from costspan.exporters.ledger.layout import DATABASE
-from costspan.exporters.ledger.merge import failures, merge_lock, merge_spool, open_for_writing
-from costspan.exporters.ledger.read import Result, refuse_missing
+from costspan.exporters.ledger.alone import locked, open_alone
+from costspan.exporters.ledger.merge import merge_spool
+from costspan.exporters.ledger.read import Result
 from costspan.exporters.ledger.row import COST_COLUMNS_OF_A_CALL
 from costspan.exporters.ledger.schema import CALL_COLUMNS
 
@@ -111,28 +109,11 @@ def rewriting(
         LedgerHeldError: Another program has it open; the message names it.
         LedgerError: It is damaged, a newer costspan's, or cannot be written.
     """
-    import duckdb
-
     folder = Path(home)
-    database = folder / DATABASE
-    refuse_missing(home, folder)
     deadline = time.monotonic() + wait_s
-    with failures(database), merge_lock(folder, deadline) as locked:
-        if not locked:
-            raise LedgerError(
-                f"Another process merges or reprices {folder}: try again when it is done."
-            )
-        try:
-            connection = open_for_writing(folder, deadline)
-        except duckdb.Error as error:
-            if not is_held(error):
-                raise
-            raise held_error(error, database, writing=True) from error
-        try:
-            merge_spool(connection, folder)
-            yield Rewriter(connection, hook)
-        finally:
-            connection.close()
+    with locked(home, deadline), open_alone(folder, deadline) as connection:
+        merge_spool(connection, folder)
+        yield Rewriter(connection, hook)
 
 
 def _text(value: object) -> str | None:

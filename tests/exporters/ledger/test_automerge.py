@@ -266,7 +266,7 @@ def test_a_held_ledger_is_put_off_without_a_word(
 
     done = subprocess.run(words, env=environment, check=False, capture_output=True, text=True)
 
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
 
 
 def test_waiting_counts_what_is_stored_and_not_the_zeros_behind_it(
