@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,9 @@ from hypothesis import HealthCheck, settings
 # Time limits on single examples say how busy the machine is, and nothing about the code.
 settings.register_profile("costspan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("costspan")
+
+# Merges come when the tests say so; those that are about background merges switch them on.
+os.environ["COSTSPAN_AUTOMERGE"] = "0"
 
 
 @dataclass(frozen=True)

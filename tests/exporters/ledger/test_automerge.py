@@ -28,6 +28,12 @@ MakeCall = Callable[..., Call]
 OpenWriter = Callable[..., Writer]
 
 
+@pytest.fixture(autouse=True)
+def on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Background merges are off in other tests."""
+    monkeypatch.delenv("COSTSPAN_AUTOMERGE")
+
+
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at once and merge whatever waits; the tests do not wait for minutes."""

@@ -33,10 +33,8 @@ def test_a_full_spool_refuses_counts_says_so_and_recovers(
     home: Home,
     make_call: MakeCall,
     open_writer: OpenWriter,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv("COSTSPAN_AUTOMERGE", "0")
     line = encode(make_call())
     # Room for three segments of 64 KiB.
     writer = open_writer(home, segment_bytes=1 << 16, limit_bytes=200_000)
@@ -60,8 +58,9 @@ def test_a_full_spool_refuses_counts_says_so_and_recovers(
 
 
 def test_a_full_spool_is_merged_at_once(
-    home: Home, make_call: MakeCall, open_writer: OpenWriter
+    home: Home, make_call: MakeCall, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("COSTSPAN_AUTOMERGE")
     line = encode(make_call())
     writer = open_writer(home, segment_bytes=1 << 16, limit_bytes=200_000)
     stored = 0
