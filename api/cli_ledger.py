@@ -71,6 +71,7 @@ def config() -> None:
     """
     with one_line_errors():
         from costspan.catalogue_in_force import catalogue_in_force, update_folder
+        from costspan.exporters.ledger import automerge
         from costspan.middleware.config import load
         from costspan.reports.text import safe
 
@@ -78,10 +79,12 @@ def config() -> None:
         home = ledger_home(None)
         version = catalogue_in_force(home, found.prices).version
         origin = update_folder(home) or "with the package"
+        merging = ("off", automerge.ENVIRONMENT) if automerge.switched_off() else ("on", "default")
     rows = [*found.rows(), ("ledger", str(home.path), home.reason)]
+    rows.append(("automerge", *merging))
     rows.append(("catalogue", version, str(origin)))
     for key, value, source in rows:
-        click.echo(safe(f"{key:<12}  {value}  [{source}]"))
+        click.echo(safe(f"{key:<14}  {value}  [{source}]"))
 
 
 @click.command()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 WAIT_S = 1.0
 """How long it waits for another process that merges."""
 _NICE = 10
+_LONGEST_S = 900
 
 
 @click.command()
@@ -53,8 +56,8 @@ def merge(once: bool, watch: bool, every_s: float, background: bool, home: str |
         place = ledger_home(home)
         if watch:
             return _watch(place.path, every_s)
-        if background and hasattr(os, "nice"):
-            os.nice(_NICE)
+        if background:
+            _step_back()
         import duckdb  # noqa: F401, before Ctrl-C raises
 
         from costspan.exporters.ledger.merge import merge as merge_once
@@ -69,18 +72,27 @@ def merge(once: bool, watch: bool, every_s: float, background: bool, home: str |
     return 0
 
 
+def _step_back() -> None:
+    """Leave the processor to the application, and end some day whatever happens: reports wait."""
+    if sys.platform != "win32":
+        os.nice(_NICE)
+        signal.alarm(_LONGEST_S)
+
+
 def _say(result: MergeResult, place: Home) -> None:
     from costspan.exporters.ledger.words import counted
+    from costspan.reports.text import safe
 
+    where = safe(str(place.path))
     if result.state == "busy":
-        click.echo(f"another process is merging into {place.path}: nothing to do")
+        click.echo(f"another process is merging into {where}: nothing to do")
         return
     if result.state == "held":
         raise click.ClickException(
             f"{place.path}: another program has the ledger open: close it, and merge again"
         )
     segments = counted(result.segments, "segment")
-    click.echo(f"merged {counted(result.rows, 'call')} of {segments} into {place.path}")
+    click.echo(f"merged {counted(result.rows, 'call')} of {segments} into {where}")
     if result.quarantined:
         damaged = counted(result.quarantined, "damaged record")
         click.echo(f"set aside {damaged}: see costspan doctor")
@@ -96,8 +108,9 @@ def _watch(folder: Path, every_s: float) -> int:
     """Merge by a new process each time, whose memory ends with it."""
     from costspan.exporters.ledger.automerge import command
     from costspan.exporters.ledger.waiting import waiting
+    from costspan.reports.text import safe
 
-    click.echo(f"merging what is recorded in {folder}; Ctrl-C ends it", err=True)
+    click.echo(f"merging what is recorded in {safe(str(folder))}; Ctrl-C ends it", err=True)
     words, environment = command(folder)
     while True:
         if waiting(folder).bytes:

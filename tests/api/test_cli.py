@@ -216,6 +216,7 @@ def test_config(shell: Shell, home: Path, tmp_path: Path) -> None:
     assert lines["tags"] == "team=a  [costspan.toml]"
     assert lines["billing_mode"] == "metered  [default]"
     assert lines["ledger"] == f"{home}  [named by COSTSPAN_HOME]"
+    assert lines["automerge"] == "off  [COSTSPAN_AUTOMERGE]"
     assert lines["catalogue"] == f"{Catalogue.default().version}  [with the package]"
 
 
