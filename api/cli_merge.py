@@ -106,12 +106,12 @@ def _say(result: MergeResult, place: Home) -> None:
 
 def _watch(folder: Path, every_s: float) -> int:
     """Merge by a new process each time, whose memory ends with it."""
-    from costspan.exporters.ledger.automerge import command
+    from costspan.exporters.beside import command
     from costspan.exporters.ledger.waiting import waiting
     from costspan.reports.text import safe
 
     click.echo(f"merging what is recorded in {safe(str(folder))}; Ctrl-C ends it", err=True)
-    words, environment = command(folder)
+    words, environment = command("merge", "--home", str(folder))
     while True:
         if waiting(folder).bytes:
             # In a session of its own: Ctrl-C ends the waiting, not a merge in its midst.

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import click
 
 from costspan.cli_errors import one_line_errors
-from costspan.cli_interrupt import CtrlC
-from costspan.cli_ledger import home_option, ledger_home, switched_off
+from costspan.cli_interrupt import GRACE_S, PATIENCE_S, CtrlC
+from costspan.cli_ledger import home_option, ledger_home
+from costspan.cli_missing import lost, nothing, say_what_is_missing
 
 if TYPE_CHECKING:
     from costspan.exporters.home import Home
-    from costspan.exporters.ledger.notes import LossNote
-    from costspan.exporters.ledger.read import Reader as LedgerReader
     from costspan.pricing.overlay import Currency
     from costspan.reports.calls import CallRow
     from costspan.reports.estimates import EstimateRow
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
     from costspan.reports.spend import SpendReport
 
 Answer = TypeVar("Answer")
-NO_CALLS_YET = """\
-No calls recorded yet in {home}.
-Wrap a client (client = costspan.wrap(OpenAI())), make a call and ask again, or try: costspan demo
-"""
 WHEN = "30m, 24h, 7d, 2w (ago), 2026-11-01 or 2026-11-01T08:30Z"
 
 format_option = click.option(
@@ -46,6 +41,13 @@ currency_option = click.option(
     "--currency",
     metavar="CODE",
     help="Of the table: USD, or that of your own prices, which is the default.",
+)
+from_option = click.option(
+    "--from",
+    "files",
+    metavar="FILE",
+    multiple=True,
+    help="Of the calls in a file or folder, as costspan import reads it.",
 )
 since_option = click.option("--since", metavar="WHEN", help=f"Calls from then on: {WHEN}.")
 
@@ -80,6 +82,7 @@ class View(Generic[Answer]):
 @format_option
 @currency_option
 @click.option("--estimates", is_flag=True, help="How far the estimates were from the truth.")
+@from_option
 @home_option
 def report(
     by: str | None,
@@ -89,6 +92,7 @@ def report(
     form: str,
     currency: str | None,
     estimates: bool,
+    files: tuple[str, ...],
     home: str | None,
 ) -> None:
     """What was spent, by model, day, tag ...
@@ -105,9 +109,10 @@ def report(
     with one_line_errors():
         period = _period(since, until, tz)
         if estimates:
-            _show(_estimates_view(period), form, home)
+            _show_of(files, _estimates_view(period), form, home)
         else:
-            _show(_spend_view(by or "model", period, tz, _currency(currency, home)), form, home)
+            view = _spend_view(by or "model", period, tz, _currency(currency, home))
+            _show_of(files, view, form, home)
 
 
 @click.command()
@@ -122,6 +127,7 @@ def report(
 )
 @format_option
 @currency_option
+@from_option
 @home_option
 def calls(
     count: int,
@@ -129,6 +135,7 @@ def calls(
     status: str | None,
     form: str,
     currency: str | None,
+    files: tuple[str, ...],
     home: str | None,
 ) -> None:
     """The newest calls, one by one.
@@ -140,7 +147,8 @@ def calls(
     """
     with one_line_errors():
         period = _period(since, None, "UTC")
-        _show(_calls_view(count, period, status, _currency(currency, home)), form, home)
+        view = _calls_view(count, period, status, _currency(currency, home))
+        _show_of(files, view, form, home)
 
 
 def _currency(said: str | None, home: str | None) -> Currency | None:
@@ -204,68 +212,48 @@ def _calls_view(
     )
 
 
-def _show(view: View[Answer], form: str, named: str | None) -> None:
+def _show_of(files: Sequence[str], view: View[Answer], form: str, named: str | None) -> None:
+    """Show what the ledger says, or if files are named, one made of them that is not kept."""
+    if not files:
+        _show(view, form, named)
+        return
+    import duckdb  # noqa: F401, before Ctrl-C raises
+
+    from costspan.importing import ledger_of
+
+    with ledger_of(files, ledger_home(named)) as passing:
+        _show(view, form, str(passing.path), PATIENCE_S)
+
+
+def _show(view: View[Answer], form: str, named: str | None, grace_s: float = GRACE_S) -> None:
     from costspan.exporters.ledger.notes import read_notes
     from costspan.reports.export import to_csv, to_json
     from costspan.reports.screen import Screen
 
     home = ledger_home(named)
     if losses := read_notes(home.path):
-        click.echo(f"costspan: {_lost(losses)}; see: costspan doctor", err=True)
-    answer = _ask(view, home)
+        click.echo(f"costspan: {lost(losses)}; see: costspan doctor", err=True)
+    answer = _ask(view, home, grace_s)
     if form == "table":
         screen = Screen.of(sys.stdout, os.environ)
-        text = _nothing(home, losses, named) if answer is None else view.table(answer, screen)
+        text = nothing(home, losses, named) if answer is None else view.table(answer, screen)
     else:
         records = view.records(view.empty if answer is None else answer)
         text = to_json(records) if form == "json" else to_csv(records)
     click.echo(text, nl=False)
 
 
-def _lost(losses: Sequence[LossNote]) -> str:
-    """How many records were lost, since when, by whom and why, in one line."""
-    from costspan.exporters.ledger.words import counted, instant
-    from costspan.reports.text import safe
-
-    lost = sum(one.lost for one in losses)
-    since = instant(min(one.since for one in losses))
-    last = max(losses, key=lambda one: one.at)
-    who = f"process {last.process}" if len(losses) == 1 else f"{len(losses):,} processes"
-    were = "was" if lost == 1 else "were"
-    return safe(f"{counted(lost, 'record')} {were} lost since {since} by {who}: {last.reason}")
-
-
-def _nothing(home: Home, losses: Sequence[LossNote], named: str | None) -> str:
-    """Why a ledger holds no calls, as far as that is known, and what to do."""
-    if losses:
-        return f"No calls in {home.path}: {_lost(losses)}.\nTo find out more: costspan doctor\n"
-    if off := switched_off(named):
-        return f"No calls in {home.path}: {off[0]}.\n{off[1]}\n"
-    return NO_CALLS_YET.format(home=home.path)
-
-
-def _ask(view: View[Answer], home: Home) -> Answer | None:
+def _ask(view: View[Answer], home: Home, grace_s: float) -> Answer | None:
     """The ledger's answer; None where nothing has been recorded yet."""
     import duckdb  # noqa: F401, before Ctrl-C raises
 
     from costspan.exporters.ledger.errors import NoLedgerError
     from costspan.exporters.ledger.read import open_ledger
 
-    with CtrlC() as ctrl_c:
+    with CtrlC(grace_s) as ctrl_c:
         try:
             with open_ledger(home) as reader, ctrl_c.breaking_off(reader.interrupt):
-                _say_what_is_missing(reader)
+                say_what_is_missing(reader)
                 return view.ask(reader)
         except NoLedgerError:
             return None
-
-
-def _say_what_is_missing(reader: LedgerReader) -> None:
-    from costspan.exporters.ledger.words import counted
-
-    if newer := reader.merged.skipped_newer:
-        files = f"{counted(newer, 'file')} of a newer costspan"
-        click.echo(f"costspan: not shown: {files}; update this one", err=True)
-    if damaged := reader.merged.quarantined + reader.quarantined:
-        records = counted(damaged, "damaged record")
-        click.echo(f"costspan: not shown: {records}; see: costspan doctor", err=True)

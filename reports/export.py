@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
@@ -14,8 +15,10 @@ from costspan.reports.estimates import EstimateRow
 from costspan.reports.spend import SpendReport, SpendRow
 from costspan.reports.text import plain_decimal, safe
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What makes a spreadsheet take a cell for a formula (OWASP, CSV injection)."""
+FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n")
+"""What makes a spreadsheet take a cell for a formula, in wide forms too (OWASP, CSV injection)."""
+
+_NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?")
 
 Records = tuple[list[str], list[dict[str, Any]]]
 """Column names, and rows of plain values: text, numbers, None, mappings."""
@@ -76,7 +79,8 @@ def _csv_cell(value: object) -> str:
         value = json.dumps(value)
     if not isinstance(value, str):
         return str(value)
-    text = safe(f"'{value}" if value.startswith(FORMULA_STARTS) else value)
-    if not text or any(sign in text for sign in ',"'):
+    formula = value.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(value)
+    text = safe(f"'{value}" if formula else value)
+    if not text or any(sign in text for sign in ',;"'):
         return '"' + text.replace('"', '""') + '"'
     return text

@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Protocol
 
+from costspan.exporters.ledger.row import storable
+
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 
 
@@ -37,6 +39,10 @@ def fetch(reader: Reader, sql: str, parameters: Mapping[str, object]) -> list[di
     Returns:
         Its rows, each as column name -> value.
     """
-    named = {name: parameters[name] for name in _PARAMETER.findall(sql)}
+    named = {name: _stored(parameters[name]) for name in _PARAMETER.findall(sql)}
     columns, rows = reader.execute(sql, named)
     return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _stored(value: object) -> object:
+    return storable(value) if isinstance(value, str) else value

@@ -6,11 +6,11 @@ Never by a fork of this process and never inside it: the application does not lo
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from costspan.exporters.beside import command, has_interpreter
 from costspan.exporters.home import Home
 from costspan.exporters.ledger.layout import MERGE_STAMP
 from costspan.exporters.ledger.locks import try_lock
@@ -33,33 +33,11 @@ EXIT_PUT_OFF = 75
 """Of ``merge --background``: it could not merge now, and nothing is wrong (EX_TEMPFAIL)."""
 
 _OFF = ("0", "false", "no", "off")
-_INTERPRETERS = ("python", "pypy", "graalpy")
 
 
 def switched_off() -> bool:
     """Whether ``COSTSPAN_AUTOMERGE`` says no."""
     return os.environ.get(ENVIRONMENT, "").lower() in _OFF
-
-
-def has_interpreter() -> bool:
-    """Whether ``sys.executable`` is a Python: not in frozen programs, nor where Python is embedded
-    (uwsgi, a game, an editor), which would be started a second time."""
-    if getattr(sys, "frozen", False) or not sys.executable:
-        return False
-    name = os.path.basename(sys.executable).lower()
-    return name.startswith(_INTERPRETERS) and os.access(sys.executable, os.X_OK)
-
-
-def command(home: Path, *options: str) -> tuple[list[str], dict[str, str]]:
-    """The words and the environment that run ``costspan merge`` in another process.
-
-    Whatever costspan is loaded here is loaded there, and nothing out of the current folder.
-    """
-    source = str(Path(__file__).absolute().parents[3])
-    known = os.environ.get("PYTHONPATH")
-    path = source + os.pathsep + known if known else source
-    words = [sys.executable, "-P", "-m", "costspan", "merge", "--home", str(home), *options]
-    return words, {**os.environ, "PYTHONPATH": path, ENVIRONMENT: "0"}
 
 
 class AutoMerge:
@@ -138,7 +116,7 @@ class AutoMerge:
     def _start(self) -> None:
         import subprocess  # not needed by programs that are shorter
 
-        words, environment = command(Path(self._home), "--background")
+        words, environment = command("merge", "--home", str(self._home), "--background")
         try:
             self._process = subprocess.Popen(
                 words,

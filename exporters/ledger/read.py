@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from costspan.exporters.home import Home, HomeError, obstacle, unusable, verify
-from costspan.exporters.ledger.database import connect, failure, held_error, is_held
+from costspan.exporters.ledger.database import SCRATCH_PREFIX, connect, failure, held_error, is_held
 from costspan.exporters.ledger.errors import LedgerError, LedgerWriteError, NoLedgerError
 from costspan.exporters.ledger.layout import DATABASE, segment_paths
 from costspan.exporters.ledger.load import collect, data_errors, insert, sort_out
@@ -29,9 +29,6 @@ from costspan.exporters.ledger.schema import (
 
 if TYPE_CHECKING:
     import duckdb
-
-SCRATCH_PREFIX = "costspan-read-"
-"""How the temporary folders of reports are named; a killed one leaves its folder."""
 
 _POLL_S = 0.02
 

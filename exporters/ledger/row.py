@@ -123,6 +123,11 @@ def encode(record: Call, origin: Mapping[str, object] | None = None) -> bytes:
     columns = row(record)
     if origin:
         columns.update(origin)
+    return as_line(columns)
+
+
+def as_line(columns: Row) -> bytes:
+    """Write a row as one line of JSON; see `encode`."""
     try:
         return orjson.dumps(columns, default=_plain, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # orjson's error is one
@@ -204,7 +209,7 @@ def _plain(value: object) -> object:
         return str(value)
     if isinstance(value, Mapping):
         return dict(value)
-    return _text(value)
+    return storable(value)
 
 
 def _clean(value: object) -> object:
@@ -214,12 +219,13 @@ def _clean(value: object) -> object:
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else str(value)
     if isinstance(value, Mapping):
-        return {_text(key): _clean(one) for key, one in value.items()}
+        return {storable(key): _clean(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_clean(one) for one in value]
-    return _text(value)
+    return storable(value)
 
 
-def _text(value: object) -> str:
+def storable(value: object) -> str:
+    """The text as the ledger holds it: half of a surrogate pair is U+FFFD, as UTF-8 has none."""
     paired = str(value).encode("utf-16-le", "surrogatepass")
     return paired.decode("utf-16-le", "replace")

@@ -19,7 +19,7 @@ import costspan
 from costspan.exporters.ledger.merge import merge
 from costspan.exporters.memory import InMemoryExporter
 from costspan.exporters.otel import OTelExporter
-from costspan.middleware.config import ConfigError
+from costspan.middleware.config import ConfigError, load
 from costspan.middleware.hashing import TagHasher, is_hashed, tag_hasher, without_tags
 
 KEY = "0123456789abcdef"
@@ -125,3 +125,13 @@ def test_neither_spool_nor_ledger_nor_span_holds_the_plain_value(
         assert [value for value in plain if value in text] == []
     meter.close()
     provider.shutdown()
+
+
+def test_the_configuration_says_which_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "costspan.toml"
+    file.write_text('exporters = []\nhashed_tags = ["user"]\ntags = {user = "alice"}')
+    monkeypatch.setenv("COSTSPAN_HASH_KEY", KEY)
+    meter = costspan.Meter.from_config(load({}, tmp_path))
+    meter.close()
+
+    assert meter.tags == {"user": TagHasher([], KEY.encode()).hashed("user", "alice")}

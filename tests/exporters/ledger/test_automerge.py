@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from costspan.exporters.beside import command, has_interpreter
 from costspan.exporters.home import Home
 from costspan.exporters.ledger import automerge
-from costspan.exporters.ledger.automerge import AutoMerge, command, has_interpreter
+from costspan.exporters.ledger.automerge import AutoMerge
 from costspan.exporters.ledger.layout import segment_paths
 from costspan.exporters.ledger.merge import merge
 from costspan.exporters.ledger.published import read_spend
@@ -250,7 +251,7 @@ def test_the_merge_runs_this_costspan_and_nothing_of_the_current_folder(
     planted = tmp_path / "planted"
     planted.mkdir()
     (planted / "costspan.py").write_text("raise SystemExit(7)")
-    words, environment = command(home.path)
+    words, environment = command("merge", "--home", str(home))
 
     done = subprocess.run(
         words, env=environment, cwd=planted, check=False, capture_output=True, text=True
@@ -268,7 +269,7 @@ def test_a_held_ledger_is_put_off_without_a_word(
     record(1)
     holder = program("hold", "write")
     assert holder.stdout.readline() == "open\n"
-    words, environment = command(home.path, "--background")
+    words, environment = command("merge", "--home", str(home), "--background")
 
     done = subprocess.run(words, env=environment, check=False, capture_output=True, text=True)
 
