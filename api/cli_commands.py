@@ -12,6 +12,7 @@ from io import TextIOWrapper
 import click
 
 from costspan.cli import EXIT_INTERRUPTED
+from costspan.cli_care import ledger
 from costspan.cli_estimate import estimate
 from costspan.cli_explain import explain
 from costspan.cli_interrupt import cleaning_up
@@ -84,7 +85,10 @@ def demo(home: str | None) -> int:
         return module.main(home)
 
 
-for command in (report, calls, explain, reprice, prices, estimate, config, doctor, merge):
+for command in (
+    *(report, calls, explain, reprice, prices, estimate),
+    *(config, doctor, merge, ledger),
+):
     cli.add_command(command)
 
 

@@ -21,6 +21,9 @@ from costspan.exporters.ledger.errors import (
 if TYPE_CHECKING:
     import duckdb
 
+SCRATCH_PREFIX = "costspan-read-"
+"""How the temporary folders of readers are named; a killed one leaves its folder."""
+
 _HELD_THERE = ("could not set lock", "being used by another process")
 _HELD_HERE = ("different configuration", "file handle conflict")
 _UNWRITABLE = ("permission denied", "read-only file system", "no space left", "disk full")
@@ -69,7 +72,7 @@ def looking(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     path = str(database).replace("'", "''")
     try:
-        with tempfile.TemporaryDirectory(prefix="costspan-look-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as scratch:
             connection = connect("", temporary=Path(scratch), memory=True)
             try:
                 connection.execute(f"ATTACH '{path}' AS ledger (READ_ONLY)")

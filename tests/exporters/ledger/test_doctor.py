@@ -165,4 +165,4 @@ def test_a_damaged_file(
     finding = found(home, "is damaged")
 
     assert (finding.level, str(home.path / file) in finding.what) == ("error", True)
-    assert finding.cure.startswith("Set it aside (mv ")
+    assert "`costspan ledger repair " in finding.cure
