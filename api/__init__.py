@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from costspan.calling import acompletion, completion, estimate, flush, wrap
     from costspan.conversation import ConversationManager
+    from costspan.exporters.jsonlines import JsonLinesExporter
     from costspan.exporters.memory import InMemoryExporter
     from costspan.meter import Meter
     from costspan.middleware.tags import tags
+    from costspan.notebook import report
+    from costspan.reports.errors import ReportError
 
 __all__ = [
     "ConversationManager",
     "InMemoryExporter",
+    "JsonLinesExporter",
     "Meter",
+    "ReportError",
     "acompletion",
     "completion",
     "estimate",
     "flush",
+    "report",
     "tags",
     "wrap",
 ]
@@ -30,7 +36,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "ConversationManager": "costspan.conversation",
     "InMemoryExporter": "costspan.exporters.memory",
+    "JsonLinesExporter": "costspan.exporters.jsonlines",
     "Meter": "costspan.meter",
+    "ReportError": "costspan.reports.errors",
+    "report": "costspan.notebook",
     "tags": "costspan.middleware.tags",
 }
 

@@ -15,6 +15,7 @@ from costspan.cli import EXIT_INTERRUPTED
 from costspan.cli_care import ledger
 from costspan.cli_estimate import estimate
 from costspan.cli_explain import explain
+from costspan.cli_import import import_command
 from costspan.cli_interrupt import cleaning_up
 from costspan.cli_ledger import config, doctor
 from costspan.cli_merge import merge
@@ -87,7 +88,7 @@ def demo(home: str | None) -> int:
 
 for command in (
     *(report, calls, explain, reprice, prices, estimate),
-    *(config, doctor, merge, ledger),
+    *(config, doctor, merge, ledger, import_command),
 ):
     cli.add_command(command)
 

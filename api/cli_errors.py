@@ -12,12 +12,14 @@ import click
 def one_line_errors() -> Iterator[None]:
     """Inside, our own errors become click's: one line, no traceback, exit code 2."""
     from costspan.exporters.home import HomeError
+    from costspan.exporters.importers.sources import SourceError
     from costspan.exporters.ledger.errors import LedgerError
     from costspan.middleware.config import ConfigError
     from costspan.pricing.update import UpdateError
     from costspan.reports.errors import ReportError
 
+    ours = (LedgerError, HomeError, SourceError, ConfigError, UpdateError, ReportError)
     try:
         yield
-    except (LedgerError, HomeError, ConfigError, UpdateError, ReportError) as error:
+    except ours as error:
         raise click.ClickException(str(error)) from error

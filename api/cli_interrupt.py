@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from types import FrameType, TracebackType
 from costspan.cli import EXIT_INTERRUPTED, leave
 
 GRACE_S = 0.3
+PATIENCE_S = 10.0
+"""For what leaves something behind when its process is ended."""
 
 
 @contextmanager
@@ -33,14 +36,16 @@ class CtrlC:
     Python runs its signal handlers only between two of its own instructions, and a query in DuckDB
     1.5 does not come to one before it is done. So the interpreter's wake-up pipe, which is written
     from the signal itself, wakes a thread that breaks the query off. When the block has not ended
-    `GRACE_S` later, the thread ends the process: the ledger is made for being left like that.
+    `GRACE_S` later, or what is given, the thread ends the process: the ledger is made for being
+    left like that.
 
     DuckDB makes errors of its own out of this; whatever came, the block ends in KeyboardInterrupt.
     To be used in the main thread, the only one that receives signals. What is to be imported for
     the block is best imported before it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grace_s: float = GRACE_S) -> None:
+        self._grace_s = grace_s
         self._seen = False
         self._left = threading.Event()
         self._lock = threading.Lock()
@@ -59,7 +64,8 @@ class CtrlC:
     def __enter__(self) -> CtrlC:
         """Start to listen."""
         read, self._write = os.pipe()
-        os.set_blocking(self._write, False)
+        if sys.platform != "win32":  # where Python asks for it, and where it can
+            os.set_blocking(self._write, False)
         self._handler = signal.signal(signal.SIGINT, self._note)
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(read,), daemon=True).start()
@@ -97,5 +103,5 @@ class CtrlC:
         with self._lock:
             if self._interrupt is not None:
                 self._interrupt()
-        if not self._left.wait(GRACE_S):
+        if not self._left.wait(self._grace_s):
             os._exit(EXIT_INTERRUPTED)

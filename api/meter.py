@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from costspan import __version__
 from costspan.catalogue_in_force import catalogue_in_force
 from costspan.middleware import meter as middleware
-from costspan.middleware.config import SYNCS, Config, load
+from costspan.middleware.config import EXPORTERS, SYNCS, Config, load
 
 if TYPE_CHECKING:
     from costspan.middleware.record import Exporter
@@ -22,7 +22,8 @@ class Meter(middleware.Meter):
 
     Args:
         home: The ledger's folder; by default ``COSTSPAN_HOME`` or the platform's user data folder.
-        exporters: Where finished calls go: ``"ledger"``, ``"otel"`` or exporter objects.
+        exporters: Where finished calls go: ``"ledger"``, ``"otel"``, ``"jsonlines"`` (lines on the
+            standard output, docs/serverless.md) or exporter objects.
         tags: Tags that every call carries.
         hashed_tags: Names of tags whose values are replaced by keyed hashes before anything is
             recorded; the key is in ``COSTSPAN_HASH_KEY`` (docs/privacy.md).
@@ -112,8 +113,14 @@ def _exporter(item: str | Exporter) -> Exporter:
         from costspan.exporters.otel import OTelExporter
 
         return OTelExporter()
+    if item == "jsonlines":
+        from costspan.exporters.jsonlines import JsonLinesExporter
+
+        return JsonLinesExporter(sdk_version=__version__)
     if isinstance(item, str):
-        raise ValueError(f"exporter {item!r}: allowed are 'ledger', 'otel' and exporter objects")
+        raise ValueError(
+            f"exporter {item!r}: allowed are {', '.join(EXPORTERS)} and exporter objects"
+        )
     return item
 
 

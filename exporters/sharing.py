@@ -110,5 +110,6 @@ def group_umask(folder: Path) -> Iterator[None]:
 
 
 def _widen(fd: int) -> None:
-    with suppress(PermissionError):  # it was there, and is another member's
-        os.fchmod(fd, 0o660)
+    if sys.platform != "win32":  # where no folder is shared
+        with suppress(PermissionError):  # it was there, and is another member's
+            os.fchmod(fd, 0o660)

@@ -11,12 +11,12 @@ from typing import Any
 
 from costspan.middleware.tags import TagError, check_tags
 
-EXPORTERS = ("ledger", "otel")
+EXPORTERS = ("ledger", "otel", "jsonlines")
 BILLING_MODES = ("metered", "plan")
 SYNCS = ("interval", "always")
 DEFAULTS: Mapping[str, Any] = {
     "home": None,
-    "exporters": list(EXPORTERS),
+    "exporters": ["ledger", "otel"],
     "tags": {},
     "hashed_tags": [],
     "aliases": {},
@@ -37,7 +37,7 @@ class Config:
 
     Attributes:
         home: The ledger's folder as named by the user, or None for the platform's default.
-        exporters: Where finished calls go: ``ledger``, ``otel``.
+        exporters: Where finished calls go: ``ledger``, ``otel``, ``jsonlines``.
         tags: Tags that every call carries.
         hashed_tags: Names of tags whose values are replaced by keyed hashes.
         aliases: Model name as called -> ``provider/model`` whose prices apply (an Azure
@@ -52,7 +52,7 @@ class Config:
     """
 
     home: str | None = None
-    exporters: tuple[str, ...] = EXPORTERS
+    exporters: tuple[str, ...] = ("ledger", "otel")
     tags: Mapping[str, str] = field(default_factory=dict)
     hashed_tags: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from costspan.core.endpoints import split_model
-from costspan.core.errors import BadRequestError
 from costspan.exporters.ledger.facts import UPSTREAM_USD, Row, add_request
 from costspan.exporters.ledger.limits import keep_in_range, may_overflow
 from costspan.exporters.ledger.reprice import REPRICED_COLUMNS
 from costspan.exporters.ledger.row import COST_COLUMNS_OF_A_CALL, row
 from costspan.middleware.aliases import Alias, parse_aliases
 from costspan.middleware.record import Call, ProviderRequest
+from costspan.middleware.request import unprefixed
 from costspan.pricing.catalogue import Catalogue
+from costspan.pricing.told import TOLD_BY, with_told
 from costspan.pricing.types import Cost
 from costspan.reports.recorded import (
     Facts,
@@ -114,7 +114,10 @@ class Pricer:
             )
             priced_as = context.pop("priced_as", None)
             context.pop(UPSTREAM_USD, None)
-            asked = _asked(provider, requested)
+            told_usd = usage.served.reported_usd if context.pop(TOLD_BY, None) else None
+            if told_usd is not None:  # no provider told it, so it does not go before ours
+                usage = usage._replace(served=replace(usage.served, reported_usd=None))
+            asked = unprefixed(provider, requested)
             alias = (
                 self._aliases.get(asked)
                 or self._aliases.get(requested)
@@ -130,6 +133,8 @@ class Pricer:
                 response_model=None if alias else model,
                 context=context,
             )
+            if told_usd is not None:
+                cost = with_told(cost, told_usd)
         return ProviderRequest("", "", "", "", started_at, ended_at, usage, cost)
 
 
@@ -164,16 +169,6 @@ def _differs(old: Facts, new: Row) -> bool:
 
 def _money(value: Any) -> Any:
     return Decimal(value) if isinstance(value, str) else value
-
-
-@lru_cache(maxsize=1024)
-def _asked(provider: str, requested: str) -> str:
-    """The model that was asked for, without a prefix that says no more than its provider."""
-    try:
-        owner, model = split_model(requested)
-    except BadRequestError:
-        return requested
-    return model if owner == provider else requested
 
 
 def _aware(naive: datetime) -> datetime:

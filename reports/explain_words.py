@@ -8,8 +8,9 @@ from typing import Any
 
 from costspan.exporters.ledger.limits import COST_OVERFLOW
 from costspan.pricing.meters import meter as meter_of
+from costspan.pricing.told import TOLD_BY
 from costspan.reports.explain import ExplainedRequest
-from costspan.reports.recorded import usage_flags
+from costspan.reports.recorded import recorded_context, usage_flags
 from costspan.reports.text import plain_decimal
 
 _SOURCES = {
@@ -58,7 +59,10 @@ def status_sentences(request: ExplainedRequest) -> Iterator[str]:
     elif status == "free":
         yield "free: its rates are known to be zero."
     elif status == "reported":
-        yield f"reported: {amount} is the provider's own amount, which goes before ours."
+        if told := recorded_context(request.facts).get(TOLD_BY):
+            yield f"reported: {amount} is what {told} noted, as not all of it has a price here."
+        else:
+            yield f"reported: {amount} is the provider's own amount, which goes before ours."
     elif status == "partial":
         yield f"partial: {amount} is a lower bound."
     else:
@@ -104,14 +108,15 @@ def difference_sentence(request: ExplainedRequest) -> str | None:
     reported: Decimal | None = request.facts["reported_usd"]
     if reported is None:
         return None
+    who = recorded_context(request.facts).get(TOLD_BY, "The provider")
     difference = request.difference_usd
     if difference is None or request.computed_usd is None:
-        return f"The provider reported ${plain_decimal(reported)}; there is no sum to compare."
+        return f"{who} reported ${plain_decimal(reported)}; there is no sum to compare."
     if not difference:
-        return "The provider reported the same amount as the rates come to."
+        return f"{who} reported the same amount as the rates come to."
     side = "more" if difference > 0 else "less"
     return (
-        f"The provider reported ${plain_decimal(reported)}: ${plain_decimal(abs(difference))} "
+        f"{who} reported ${plain_decimal(reported)}: ${plain_decimal(abs(difference))} "
         f"{side} than the rates come to."
     )
 

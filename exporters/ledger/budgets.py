@@ -14,6 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from costspan.exporters.ledger.layout import BUDGETS
+from costspan.exporters.ledger.locks import replace
 from costspan.exporters.sharing import make_folder, opener
 
 CALENDAR = ("hour", "day", "month")
@@ -87,7 +88,7 @@ def register(home: Path, window: BudgetWindow) -> None:
     unready = path.with_suffix(f".{os.getpid()}.new")
     with open(unready, "w", encoding="utf-8", opener=opener(home)) as file:
         json.dump(said, file)
-    os.replace(unready, path)
+    replace(unready, path)
 
 
 def registered(home: Path) -> list[BudgetWindow]:

@@ -15,6 +15,7 @@ from costspan.exporters.ledger.database import looking
 from costspan.exporters.ledger.errors import LedgerError
 from costspan.exporters.ledger.folder import LIMIT_BYTES, spool_bytes
 from costspan.exporters.ledger.layout import DATABASE, QUARANTINE, SPOOL
+from costspan.exporters.ledger.manifest import merged_bytes
 from costspan.exporters.ledger.notes import note_paths, read_notes
 from costspan.exporters.ledger.published import published_at
 from costspan.exporters.ledger.scan import scan
@@ -63,7 +64,8 @@ def diagnose(home: str | os.PathLike[str]) -> list[Finding]:
         return findings
     if not losses and not unusable:
         findings.append(Finding("ok", "No process has noted a lost record."))
-    findings += _quarantine(folder)
+    if damaged := set_aside(folder):
+        findings.append(damaged)
     try:
         merged = _manifest(folder / DATABASE)
         findings.append(_size(folder / DATABASE, merged))
@@ -109,12 +111,13 @@ def _losses(folder: Path) -> Iterator[Finding]:
         )
 
 
-def _quarantine(folder: Path) -> Iterator[Finding]:
+def set_aside(folder: Path) -> Finding | None:
+    """What was set aside in the quarantine, if anything."""
     files = sorted((folder / QUARANTINE).glob("*.jsonl"))
     if not files:
-        return
+        return None
     lines = sum(path.read_bytes().count(b"\n") for path in files)
-    yield Finding(
+    return Finding(
         "error",
         f"Set aside in {folder / QUARANTINE}: {counted(lines, 'damaged record')}.",
         "No report shows what is there. Look at the files, then remove them.",
@@ -135,10 +138,7 @@ def _manifest(database: Path) -> tuple[int, int, dict[str, int]] | None:
         if version == 0:
             return 0, 0, {}
         calls = connection.execute("SELECT count(*) FROM ledger.calls").fetchall()
-        known = connection.execute(
-            "SELECT segment, max(merged_bytes) FROM ledger.merged_segments GROUP BY segment"
-        )
-        return version, int(calls[0][0]), dict(known.fetchall())
+        return version, int(calls[0][0]), merged_bytes(connection, "ledger")
 
 
 def _size(database: Path, found: tuple[int, int, dict[str, int]] | None) -> Finding:

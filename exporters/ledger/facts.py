@@ -19,6 +19,11 @@ UPSTREAM = "reported.upstream"
 UPSTREAM_USD = "upstream_usd"
 """Where that amount stands in the context of a request whose cost has no line of it."""
 
+NOT_BILLED_SQL = (
+    "status = 'error' AND usage_source IS NULL AND coalesce(http_status, 0) BETWEEN 400 AND 499"
+)
+"""Of a call: the provider refused it, so that its cost is not missing."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 TOKEN_COLUMNS = (

@@ -15,6 +15,7 @@ from typing import Any
 from costspan.exporters.ledger.alone import open_alone
 from costspan.exporters.ledger.copying import replacing
 from costspan.exporters.ledger.errors import LedgerHeldError
+from costspan.exporters.ledger.manifest import merged_bytes
 from costspan.exporters.ledger.person import Person
 from costspan.exporters.ledger.publish import publish
 from costspan.exporters.ledger.read import open_ledger
@@ -30,7 +31,6 @@ from costspan.exporters.ledger.scrub import (
 _COUNT = """\
 SELECT count(*), sum(cost_usd), count(*) FILTER (cost_usd IS NULL), min(started_at), max(started_at)
 FROM calls WHERE """
-_MANIFEST = "SELECT segment, max(merged_bytes) FROM merged_segments GROUP BY segment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,5 +146,4 @@ def _publish_anew(folder: Path) -> None:
     """Replace the published sums, which can name the person; the merge lock is held."""
     # Who has opened the new database meanwhile has it for long: the next merge publishes.
     with contextlib.suppress(LedgerHeldError), open_alone(folder, time.monotonic()) as connection:
-        merged = dict(connection.execute(_MANIFEST).fetchall())
-        publish(connection, folder, merged)
+        publish(connection, folder, merged_bytes(connection))

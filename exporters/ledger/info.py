@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costspan.exporters.ledger.database import looking
+from costspan.exporters.ledger.facts import NOT_BILLED_SQL
 from costspan.exporters.ledger.integrity import file_format
 from costspan.exporters.ledger.layout import DATABASE, QUARANTINE
+from costspan.exporters.ledger.manifest import merged_bytes
 from costspan.exporters.ledger.notes import read_notes
 from costspan.exporters.ledger.read import refuse_missing
 from costspan.exporters.ledger.scan import scan
@@ -21,11 +23,9 @@ from costspan.exporters.ledger.schema import refuse_newer, version_of
 if TYPE_CHECKING:
     import duckdb
 
-# A call that the provider refused is not billed, so its cost is not missing.
-_MONTHS = """\
+_MONTHS = f"""\
 SELECT strftime(started_at, '%Y-%m') AS month, count(*), sum(cost_usd),
-    count(*) FILTER (cost_usd IS NULL AND NOT (status = 'error' AND usage_source IS NULL
-        AND coalesce(http_status, 0) BETWEEN 400 AND 499)),
+    count(*) FILTER (cost_usd IS NULL AND NOT ({NOT_BILLED_SQL})),
     min(started_at), max(started_at)
 FROM ledger.calls GROUP BY month ORDER BY month"""
 
@@ -152,8 +152,7 @@ def _database(
     ((merged_at,),) = connection.execute(
         "SELECT max(done_at) FROM ledger.merged_segments"
     ).fetchall()
-    known = "SELECT segment, max(merged_bytes) FROM ledger.merged_segments GROUP BY segment"
-    manifest.update(connection.execute(known).fetchall())
+    manifest.update(merged_bytes(connection, "ledger"))
     return Database(
         *facts,
         min((row[4].replace(tzinfo=UTC) for row in rows), default=None),

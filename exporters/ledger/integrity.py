@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from costspan.exporters.ledger.check import acceptable
 from costspan.exporters.ledger.database import looking
-from costspan.exporters.ledger.doctor import Finding
+from costspan.exporters.ledger.doctor import Finding, set_aside
 from costspan.exporters.ledger.errors import LedgerCorruptError
 from costspan.exporters.ledger.layout import DATABASE, QUARANTINE
+from costspan.exporters.ledger.manifest import merged_bytes
 from costspan.exporters.ledger.read import refuse_missing
 from costspan.exporters.ledger.scan import read_lines, scan
 from costspan.exporters.ledger.schema import (
@@ -130,7 +131,7 @@ def check(home: str | os.PathLike[str]) -> Iterator[Finding]:
             what, _, cure = str(error).partition(". ")
             yield Finding("error", f"{what}.", cure)
     yield from _spool(folder, merged)
-    yield _quarantine(folder)
+    yield set_aside(folder) or Finding("ok", "No damaged record has been set aside.")
 
 
 def _database(
@@ -155,8 +156,7 @@ def _database(
             yield Finding("error", f"{counted(offenders, noun)} {rule.broken}.", rule.cure)
         else:
             yield Finding("ok", rule.holds)
-    known = "SELECT segment, max(merged_bytes) FROM ledger.merged_segments GROUP BY segment"
-    merged.update(connection.execute(known).fetchall())
+    merged.update(merged_bytes(connection, "ledger"))
 
 
 def _format(connection: duckdb.DuckDBPyConnection) -> Finding:
@@ -234,15 +234,3 @@ def _spool(folder: Path, merged: dict[str, int]) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"All that is in the spool can be merged: {counted(lines, 'call')}.")
-
-
-def _quarantine(folder: Path) -> Finding:
-    files = sorted((folder / QUARANTINE).glob("*.jsonl"))
-    if not files:
-        return Finding("ok", "No damaged record has been set aside.")
-    lines = sum(path.read_bytes().count(b"\n") for path in files)
-    return Finding(
-        "error",
-        f"Set aside in {folder / QUARANTINE}: {counted(lines, 'damaged record')}.",
-        "No report shows what is there. Look at the files, then remove them.",
-    )

@@ -29,6 +29,7 @@ from costspan.exporters.ledger.layout import (
 )
 from costspan.exporters.ledger.load import SpooledLine, collect, data_errors, insert, sort_out
 from costspan.exporters.ledger.locks import try_lock
+from costspan.exporters.ledger.manifest import merged_bytes
 from costspan.exporters.ledger.publish import publish
 from costspan.exporters.ledger.scan import Span, batches, measure, scan
 from costspan.exporters.ledger.schema import create_database, migrate
@@ -174,10 +175,7 @@ def merge_spool(
     connection: duckdb.DuckDBPyConnection, folder: Path, hook: Hook = lambda point: None
 ) -> MergeResult:
     """Merge the spool into a database that is open for writing; the merge lock is held."""
-    known = connection.execute(
-        "SELECT segment, max(merged_bytes) FROM merged_segments GROUP BY segment"
-    )
-    merged: dict[str, int] = dict(known.fetchall())
+    merged = merged_bytes(connection)
     spool = scan(folder, merged)
     rows = segments = quarantined = 0
     for batch in batches(spool.spans, _BATCH_BYTES):
@@ -270,7 +268,8 @@ def _quarantine(folder: Path, bad: Sequence[SpooledLine]) -> None:
 
 def _remove(path: Path, merged_bytes: int) -> None:
     """Remove a merged segment, unless its writer has stored more since it was measured."""
-    with contextlib.suppress(FileNotFoundError):
+    # On Windows a file that anybody has open cannot be removed: a later merge does it.
+    with contextlib.suppress(FileNotFoundError, PermissionError):
         end, live = measure(path)
         if not live and merged_bytes >= end:
             path.unlink()
@@ -279,7 +278,8 @@ def _remove(path: Path, merged_bytes: int) -> None:
 def _remove_leftovers(folder: Path) -> None:
     """Remove what merges and writers that were killed left half made; we hold the lock."""
     for path in (*folder.glob(".merge.*"), *folder.glob(f"{DATABASE}.new.*")):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            path.unlink()
     for path in (folder / SPOOL).glob(f"*{UNREADY_SUFFIX}"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _UNREADY_S:

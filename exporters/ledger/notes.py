@@ -20,6 +20,7 @@ from pathlib import Path
 from costspan.exporters.home import HomeError, planted, private_folder
 from costspan.exporters.ledger.folder import SpoolFullError
 from costspan.exporters.ledger.layout import HEALTH
+from costspan.exporters.ledger.locks import replace
 from costspan.exporters.sharing import make_folder, opener
 
 _SUFFIX = ".json"
@@ -129,7 +130,7 @@ def _write(folder: Path, note: LossNote) -> bool:
         make_folder(folder)
         with open(unready, "w", encoding="utf-8", opener=opener(folder)) as file:
             json.dump(said, file)
-        os.replace(unready, path)
+        replace(unready, path)
     except OSError:
         with contextlib.suppress(OSError):
             unready.unlink()

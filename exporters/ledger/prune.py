@@ -12,14 +12,12 @@ from typing import Any
 
 from costspan.exporters.ledger.budgets import open_since
 from costspan.exporters.ledger.copying import Replaced, replacing
+from costspan.exporters.ledger.facts import NOT_BILLED_SQL
 from costspan.exporters.ledger.layout import DATABASE
 from costspan.exporters.ledger.read import Reader
 
-# A call that the provider refused is not billed, so its cost is not missing.
-_OLD = """\
-SELECT count(*), sum(cost_usd),
-    count(*) FILTER (cost_usd IS NULL AND NOT (status = 'error' AND usage_source IS NULL
-        AND coalesce(http_status, 0) BETWEEN 400 AND 499)),
+_OLD = f"""\
+SELECT count(*), sum(cost_usd), count(*) FILTER (cost_usd IS NULL AND NOT ({NOT_BILLED_SQL})),
     min(started_at), max(started_at)
 FROM calls WHERE started_at < $until"""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costspan.exporters.ledger.budgets import BudgetWindow, registered
+from costspan.exporters.ledger.facts import NOT_BILLED_SQL
 from costspan.exporters.ledger.layout import PUBLISHED, segment_paths
 from costspan.exporters.ledger.published import PRIORS, SPEND, write
 
@@ -76,8 +77,7 @@ def _budget(
         values["each"] = pointer(window.each)
     rows = connection.execute(
         f"SELECT {key} AS each, sum(cost_usd), count(*), count(*) FILTER (cost_usd IS NULL AND NOT "
-        "(status = 'error' AND coalesce(http_status, 0) BETWEEN 400 AND 499 "
-        f"AND usage_source IS NULL)) FROM {table} WHERE {' AND '.join(conditions)} GROUP BY ALL",
+        f"({NOT_BILLED_SQL})) FROM {table} WHERE {' AND '.join(conditions)} GROUP BY ALL",
         values,
     ).fetchall()
     found = [(value, usd or Decimal(0), calls, unpriced) for value, usd, calls, unpriced in rows]

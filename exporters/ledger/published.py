@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from costspan.exporters.ledger.layout import PUBLISHED
+from costspan.exporters.ledger.locks import replace
 from costspan.exporters.sharing import make_folder, opener
 
 SPEND = "spend.json"
@@ -117,7 +118,7 @@ def write(home: Path, name: str, said: Mapping[str, object]) -> None:
     try:
         with open(unready, "w", encoding="utf-8", opener=opener(home)) as file:
             json.dump(said, file)
-        os.replace(unready, folder / name)
+        replace(unready, folder / name)
     finally:
         unready.unlink(missing_ok=True)
 

@@ -16,6 +16,7 @@ from costspan.exporters.ledger.database import SCRATCH_PREFIX, connect, failure,
 from costspan.exporters.ledger.errors import LedgerError, LedgerWriteError, NoLedgerError
 from costspan.exporters.ledger.layout import DATABASE, segment_paths
 from costspan.exporters.ledger.load import collect, data_errors, insert, sort_out
+from costspan.exporters.ledger.manifest import merged_bytes
 from costspan.exporters.ledger.merge import MergeResult, merge
 from costspan.exporters.ledger.scan import Span, scan
 from costspan.exporters.ledger.schema import (
@@ -211,10 +212,7 @@ def _prepare(reader: Reader, folder: Path, scratch: Path) -> None:
     connection = reader.connection
     version = version_of(connection, "ledger")
     refuse_newer(version, folder / DATABASE)
-    manifest = connection.execute(
-        "SELECT segment, max(merged_bytes) FROM ledger.merged_segments GROUP BY segment"
-    )
-    spool = scan(folder, dict(manifest.fetchall()))
+    spool = scan(folder, merged_bytes(connection, "ledger"))
     reader.unreadable = spool.unreadable
     spans = [span for span in spool.spans if span.size]
     reader.spans = spans

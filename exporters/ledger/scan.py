@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -91,18 +91,36 @@ def measure(path: Path) -> tuple[int, bool]:
         failure left in it spoils only the lines that it touches.
     """
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
-    try:
+    with open(fd, "rb", buffering=0) as content:
         live = not try_lock(fd)
-        size = os.fstat(fd).st_size
-        if size == 0:
-            return 0, live
-        with mmap.mmap(fd, size, access=mmap.ACCESS_READ) as content:
-            if live:
-                zero = content.find(b"\0")
-                size = size if zero < 0 else zero
-            return content.rfind(b"\n", 0, size) + 1, live
-    finally:
-        os.close(fd)
+        # Read, not mapped: a writer that seals its segment meanwhile cuts it, and to touch a
+        # mapping behind the end of its file is a bus error.
+        return (_end_before_zero(content) if live else _end_of_lines(content)), live
+
+
+def _end_before_zero(content: FileIO) -> int:
+    at = end = 0
+    while chunk := content.read(_READ_BYTES):
+        zero = chunk.find(b"\0")
+        newline = chunk.rfind(b"\n", 0, len(chunk) if zero < 0 else zero)
+        if newline >= 0:
+            end = at + newline + 1
+        if zero >= 0:
+            break
+        at += len(chunk)
+    return end
+
+
+def _end_of_lines(content: FileIO) -> int:
+    at = content.seek(0, os.SEEK_END)
+    while at:
+        start = max(0, at - _READ_BYTES)
+        content.seek(start)
+        newline = content.read(at - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        at = start
+    return 0
 
 
 def batches(spans: Iterable[Span], limit_bytes: int) -> Iterator[list[Span]]:

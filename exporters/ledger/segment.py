@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from costspan.exporters.ledger.layout import SEGMENT_SUFFIX, UNREADY_SUFFIX
-from costspan.exporters.ledger.locks import try_lock
+from costspan.exporters.ledger.locks import lock_new
 from costspan.exporters.sharing import opener
 
 _ZEROS = bytes(1 << 16)
@@ -68,7 +68,7 @@ class Segment:
         with contextlib.ExitStack() as undo:
             undo.callback(_unlink, unready)
             undo.callback(os.close, fd)
-            if not try_lock(fd):
+            if not lock_new(fd):
                 raise OSError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(unready))
             mapping = _mapping(fd, capacity) if mapped else None
             if unready != path:
