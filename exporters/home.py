@@ -113,9 +113,15 @@ def obstacle(path: Path) -> str | None:
     """
     if not path.is_absolute():
         return "is not an absolute path (does this user have a home folder?)"
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return "has a name that is not UTF-8, which DuckDB cannot open"
     existing = path
     try:
         while not existing.exists():
+            if existing.is_symlink():
+                return f"cannot be created, because {existing} is a link to nothing"
             existing = existing.parent
         if not existing.is_dir():
             if existing == path:

@@ -71,8 +71,16 @@ class Vocabularies:
         self._folder = folder
         self._encodings: dict[str, Encoding] = {}
         self._errors: dict[str, VocabularyError] = {}
+        # A child that is forked in the midst of an import has a module that nobody ends importing.
+        self._importing = threading.RLock()
         self.forget_loading()
-        os.register_at_fork(after_in_child=self.forget_loading)
+        if hasattr(os, "register_at_fork"):  # Windows does not fork
+            os.register_at_fork(
+                before=self._importing.acquire,
+                after_in_parent=self._importing.release,
+                after_in_child=self._importing.release,
+            )
+            os.register_at_fork(after_in_child=self.forget_loading)
 
     def forget_loading(self) -> None:
         """Drop locks and threads: after a fork, the child has not the threads that hold them."""
@@ -92,6 +100,8 @@ class Vocabularies:
                 raise self._errors[name]
             if name not in self._encodings:
                 try:
+                    with self._importing:
+                        import tiktoken  # noqa: F401
                     self._encodings[name] = _build(name, self._folder)
                 except VocabularyError as error:
                     self._errors[name] = error
@@ -112,6 +122,10 @@ class Vocabularies:
         )
         if self._threads.setdefault(name, thread) is thread:
             try:
+                # tiktoken imports it, and it registers with fork: in the background that could be
+                # between the beginning of a fork and its end, which Python reports as an error.
+                import concurrent.futures.thread  # noqa: F401
+
                 thread.start()
             except RuntimeError:  # the interpreter shuts down, or the system has no thread left
                 logger.debug("%s was not loaded", name)

@@ -14,7 +14,16 @@ from costspan.exporters.home import ENVIRONMENT, Home, HomeError, file_system, o
 from costspan.exporters.ledger.database import looking
 from costspan.exporters.ledger.errors import LedgerError
 from costspan.exporters.ledger.folder import LIMIT_BYTES, spool_bytes
-from costspan.exporters.ledger.layout import DATABASE, QUARANTINE, SPOOL
+from costspan.exporters.ledger.layout import (
+    BUDGETS,
+    DATABASE,
+    HEALTH,
+    MERGE_LOCK,
+    MERGE_STAMP,
+    PUBLISHED,
+    QUARANTINE,
+    SPOOL,
+)
 from costspan.exporters.ledger.manifest import merged_bytes
 from costspan.exporters.ledger.notes import note_paths, read_notes
 from costspan.exporters.ledger.published import published_at
@@ -26,6 +35,8 @@ from costspan.exporters.sharing import GROUP
 Level: TypeAlias = Literal["ok", "warning", "error"]
 """``error`` something is lost, set aside or broken; ``warning`` it may become so."""
 
+_FILES = (MERGE_LOCK, MERGE_STAMP)
+_FOLDERS = (SPOOL, QUARANTINE, PUBLISHED, BUDGETS, HEALTH)
 _LITTLE_ROOM_BYTES = 256 << 20
 
 
@@ -64,6 +75,7 @@ def diagnose(home: str | os.PathLike[str]) -> list[Finding]:
         return findings
     if not losses and not unusable:
         findings.append(Finding("ok", "No process has noted a lost record."))
+    findings += _in_the_way(folder)
     if damaged := set_aside(folder):
         findings.append(damaged)
     try:
@@ -109,6 +121,18 @@ def _losses(folder: Path) -> Iterator[Finding]:
             f"to {instant(one.at)}: {one.reason} ({one.last_error}).",
             f"Mend what the error says, then remove {files}.",
         )
+
+
+def _in_the_way(folder: Path) -> Iterator[Finding]:
+    """What stands where a file or a folder of the ledger belongs."""
+    for names, kind, is_right in (
+        (_FILES, "file", Path.is_file),
+        (_FOLDERS, "folder", Path.is_dir),
+    ):
+        for path in (folder / name for name in names):
+            if path.exists() and not is_right(path):
+                what = f"{path} is no {kind}, so calls cannot be merged."
+                yield Finding("error", what, "Move it away.")
 
 
 def set_aside(folder: Path) -> Finding | None:

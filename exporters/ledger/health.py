@@ -105,8 +105,11 @@ class Losses:
         reason = error.strerror if isinstance(error, OSError) else None
         if isinstance(error, SpoolFullError):
             return f"{reason}."
+        what = reason or self.last_error
+        if isinstance(error, OSError) and error.filename:
+            what = f"{what}: {os.fsdecode(error.filename)}"
         return (
-            f"The ledger's folder {self._home.path} could not take a record "
-            f"({reason or self.last_error}). Calls go on. Make room, or name another folder by "
-            f"{ENVIRONMENT}; `costspan doctor` says how many records were lost."
+            f"The ledger's folder {self._home.path} could not take a record ({what}). Calls go on. "
+            f"Make room, or name another folder by {ENVIRONMENT}; `costspan doctor` says how many "
+            "records were lost."
         )

@@ -133,6 +133,6 @@ def _priors(connection: duckdb.DuckDBPyConnection, now: datetime) -> list[object
 
 def _age_s(path: Path) -> float:
     try:
-        return time.time() - os.stat(path).st_mtime
+        return abs(time.time() - os.stat(path).st_mtime)  # a clock may have been set back
     except OSError:
         return float("inf")

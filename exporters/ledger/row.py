@@ -130,7 +130,10 @@ def as_line(columns: Row) -> bytes:
     """Write a row as one line of JSON; see `encode`."""
     try:
         return orjson.dumps(columns, default=_plain, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # orjson's error is one
+    except TypeError as error:  # orjson's error is one
+        # It makes one of whatever is raised in `_plain`, an interrupt by a signal too.
+        if error.__cause__ is not None and not isinstance(error.__cause__, Exception):
+            raise error.__cause__ from None
         return orjson.dumps(_clean(columns), option=orjson.OPT_APPEND_NEWLINE)
 
 

@@ -88,13 +88,16 @@ class Segment:
             line: UTF-8 without a NUL, one newline at its end and none before.
 
         Raises:
-            OSError: Written, not mapped, and the disk is full; nothing of the line remains.
+            OSError: Written, not mapped, and the disk is full; nothing of the line remains. Or
+                somebody has cut off the file.
         """
         if self.mapping is None:
             self._write(line)
             return
         start = self.used
         end = start + len(line)
+        if os.lseek(self.fd, 0, os.SEEK_END) < end:  # or the store would be a bus error
+            raise OSError(errno.ESTALE, "somebody has cut it off", str(self.path))
         self.mapping[start : end - 1] = line[:-1]
         # No signal handler runs between these two: the interpreter looks for signals at calls
         # and jumps only. So an interrupt never leaves a line that is there but not counted.

@@ -91,8 +91,7 @@ class Writer:
         self._spare: Segment | None = None
         self._retired: deque[Segment] = deque()
         self._late: deque[bytes] = deque()
-        self._busy = False
-        self._dirty = False
+        self._busy = self._dirty = self._forking = False
         self._refused_until = 0.0
         self._automerge = AutoMerge(self.home)
         self._losses = Losses(self.home, f"{self._folder.host}.{os.getpid()}")
@@ -199,9 +198,8 @@ class Writer:
             self._losses.again()
             return None
         self._ticker.start()
-        spare = self._spare
-        if spare is not None and spare.capacity >= need:
-            self._segment, self._spare = spare, None
+        if self._spare is not None and self._spare.capacity >= need:
+            self._segment, self._spare = self._spare, None
         else:
             self._segment = self._folder.create(max(need, self._segment_bytes))
         return self._segment
@@ -242,8 +240,7 @@ class Writer:
             if segment.removed:  # begin anew
                 with self._lock:
                     if self._segment is segment:
-                        self._segment = None
-                        self._retired.append(segment)
+                        self._retire()
 
     def _make_spare(self) -> None:
         segment = self._segment
@@ -268,10 +265,13 @@ class Writer:
     def _before_fork(self) -> None:
         self._files.acquire()
         self._lock.acquire()
+        self._forking = True
 
     def _after_fork_in_parent(self) -> None:
-        self._lock.release()
-        self._files.release()
+        if self._forking:  # or it was made while another thread was about to fork
+            self._forking = False
+            self._lock.release()
+            self._files.release()
 
     def _after_fork_in_child(self) -> None:
         for segment in self._open_segments():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from costspan.reports import estimates
 from costspan.reports.calls import newest_calls
 from costspan.reports.estimates import estimate_errors
 from costspan.reports.period import Period
@@ -76,3 +77,28 @@ def test_money_is_compared_where_the_amount_is_whole(ledger: Ledger) -> None:
     assert row.cost_error_median == pytest.approx(0.375)
     assert row.cost_error_p95 == pytest.approx(0.4875)
     assert row.cost_bias == pytest.approx(0)
+
+
+def test_of_very_many_calls_the_quantiles_are_of_a_sample(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model with few calls is still looked at whole; the rest is exact."""
+    monkeypatch.setattr(estimates, "EXACT_CALLS", 50)
+    monkeypatch.setattr(estimates, "SAMPLE", 25)
+    monkeypatch.setattr(estimates, "RARE", 5)
+    for _ in range(60):
+        ledger.call(model="often", estimate_input_tokens=12, input_tokens=10)
+    for said in (10, 11, 12):
+        ledger.call(model="seldom", estimate_input_tokens=said, input_tokens=10)
+    ledger.call(model=None, estimate_input_tokens=15, input_tokens=10)
+
+    often, seldom, nameless = estimate_errors(ledger)
+
+    assert (often.model, often.calls) == ("often", 60)
+    assert often.input_error_median == pytest.approx(0.2)
+    assert often.input_bias == pytest.approx(0.2)
+    assert (seldom.model, seldom.calls) == ("seldom", 3)
+    assert seldom.input_error_median == pytest.approx(0.1)
+    assert seldom.input_error_p95 == pytest.approx(0.19)
+    assert nameless.model is None
+    assert nameless.input_error_median == pytest.approx(0.5)

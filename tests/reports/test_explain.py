@@ -255,7 +255,15 @@ class TestWhichCall:
 
     @pytest.mark.parametrize(
         "said",
-        ["12345678-0000-0000-0000-00000000beef", "1234567800000000000000000000BEEF", "beef", "eef"],
+        [
+            "12345678-0000-0000-0000-00000000beef",
+            "1234567800000000000000000000BEEF",
+            "5678-0000-0000-0000-00000000beef",
+            "00000000beef",
+            "000000000beef",
+            "beef",
+            "eef",
+        ],
     )
     def test_found(self, home: Path, said: str) -> None:
         number = UUID("12345678-0000-0000-0000-00000000beef").int
@@ -269,6 +277,7 @@ class TestWhichCall:
         [
             ("0a", "no call has the id 0a: find its id with costspan calls"),
             ("1", r"several calls have an id that ends in 1: say more of .*011, .*001$"),
+            ("0" * 33, "no call has the id 0"),
             ("xyz", "'xyz' is no call id"),
             ("", "'' is no call id"),
         ],

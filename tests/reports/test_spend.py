@@ -371,6 +371,21 @@ def test_tag_names_of_any_kind(ledger: Ledger, name: str) -> None:
     assert {row.key: row.calls for row in spend(ledger, f"tag:{name}").rows} == {"v": 1, None: 1}
 
 
+def test_many_calls_with_the_same_tags(ledger: Ledger) -> None:
+    """Grouped by the whole tags first: those that differ in another tag are still one row."""
+    for other, times in (("x", 40), ("y", 30)):
+        ledger.call(NOON, times, tags={"a/b": "v", "other": other}, cost_usd=Decimal("0.1"))
+    ledger.call(NOON, 20, tags={"other": "z"}, cost_usd=Decimal("0.01"))
+    ledger.call(NOON, 10)
+
+    rows = spend(ledger, "tag:a/b").rows
+
+    assert [(row.key, row.calls, row.cost_usd) for row in rows] == [
+        ("v", 70, Decimal("7.0")),
+        (None, 30, Decimal("0.2")),
+    ]
+
+
 @pytest.mark.parametrize(
     ("by", "said"),
     [

@@ -166,3 +166,21 @@ def test_a_damaged_file(
 
     assert (finding.level, str(home.path / file) in finding.what) == ("error", True)
     assert "`costspan ledger repair " in finding.cure
+
+
+@pytest.mark.parametrize(
+    ("name", "is_folder", "what"),
+    [
+        ("merge.lock", True, "is no file, so calls cannot be merged."),
+        ("quarantine", False, "is no folder, so calls cannot be merged."),
+        ("published", False, "is no folder, so calls cannot be merged."),
+    ],
+)
+def test_something_in_the_way(home: Home, name: str, is_folder: bool, what: str) -> None:
+    home.path.mkdir()
+    path = home.path / name
+    path.mkdir() if is_folder else path.touch()
+
+    (found,) = [one for one in diagnose(home) if one.level == "error"]
+
+    assert (found.what, found.cure) == (f"{path} {what}", "Move it away.")

@@ -385,3 +385,14 @@ def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def test_an_interrupt_while_a_row_is_written_stays_one(make_call: MakeCall) -> None:
+    """orjson makes a TypeError of whatever is raised in its hook, of Ctrl-C too."""
+
+    class Interrupting:
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode(make_call(tags={"a": Interrupting()}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from costspan.core.types import Served, Usage
 from costspan.exporters.home import Home
 from costspan.exporters.ledger.errors import LedgerVersionError
 from costspan.exporters.ledger.merge import merge
@@ -24,6 +27,7 @@ from costspan.exporters.ledger.schema import (
 )
 from costspan.exporters.ledger.spool import Writer
 from costspan.middleware.record import Call
+from costspan.pricing.catalogue import Catalogue
 
 NOTE = Migration(3, "note", ("ALTER TABLE calls ADD COLUMN IF NOT EXISTS note VARCHAR",))
 
@@ -138,3 +142,61 @@ def test_a_file_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
 def test_an_empty_database_has_version_zero(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "other.duckdb")) as connection:
         assert version_of(connection) == 0
+
+
+def test_money_is_decimal_and_what_is_free_in_form_is_json() -> None:
+    for name, kind in (*CALL_COLUMNS, *REPRICING_COLUMNS):
+        assert kind.removesuffix(" NOT NULL") not in ("DOUBLE", "FLOAT", "REAL", "TIMESTAMPTZ")
+        if name.endswith("_usd"):
+            assert kind == "DECIMAL(18,12)"
+        if name.endswith("_tokens"):
+            assert kind == "BIGINT"
+        if name.endswith("_at"):
+            assert kind == "TIMESTAMP NOT NULL"
+    kinds = dict(CALL_COLUMNS)
+    assert kinds["tags"] == kinds["context"] == kinds["requests"] == kinds["cost_lines"] == "JSON"
+    assert kinds["buckets"] == kinds["fees"] == "MAP(VARCHAR, DECIMAL(18,3))"
+
+
+# Where the ledger keeps what a price depends on. A new argument of `Catalogue.cost`, or a new fact
+# of a usage, needs a line here, and a column if it has none: without it, calls cannot be repriced.
+ARGUMENTS = {
+    "self": (),
+    "provider": ("provider",),
+    "model": ("model_requested",),
+    "usage": ("usage_source",),
+    "at": ("ended_at",),
+    "started_at": ("started_at",),
+    "api": (),  # says how to read a usage, which has been read
+    "response_model": ("model",),
+    "response": (),  # the same
+    "context": ("context",),
+}
+USAGE = {
+    "buckets": ("buckets",),
+    "fees": ("fees",),
+    "source": ("usage_source",),
+    "flags": ("usage_flags",),
+    "profile": ("usage_profile",),
+    "total_tokens": (),  # was compared when the usage was read; the flags say how
+    "served": (),
+}
+SERVED = {
+    "model": ("model",),
+    "tier": ("tier",),
+    "region": ("region",),
+    "deployment": ("deployment",),
+    "speed": ("speed",),
+    "reported_usd": ("reported_usd",),
+    "upstream_usd": ("cost_lines", "context"),
+}
+
+
+def test_what_a_price_depends_on_is_stored() -> None:
+    columns = {name for name, _ in CALL_COLUMNS}
+
+    assert set(ARGUMENTS) == set(inspect.signature(Catalogue.cost).parameters)
+    assert set(USAGE) == set(Usage._fields)
+    assert set(SERVED) == {field.name for field in dataclasses.fields(Served)}
+    for kept in (ARGUMENTS, USAGE, SERVED):
+        assert {column for stored in kept.values() for column in stored} <= columns

@@ -242,3 +242,19 @@ def test_recording_loads_no_database() -> None:
         "sys.exit('duckdb' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_segment_that_somebody_cut_off_is_no_bus_error(
+    home: Home, open_writer: OpenWriter
+) -> None:
+    """A store behind the end of a mapped file would end the application."""
+    writer = open_writer(home)
+    assert writer.put(b'{"a": 1}\n')
+    (path,) = segment_paths(home.path)
+    os.truncate(path, 0)
+
+    assert not writer.put(b'{"a": 2}\n')
+
+    assert (writer.lost, writer.last_error) == (1, "OSError(ESTALE)")
+    time.sleep(1.05)
+    assert writer.put(b'{"a": 3}\n')
