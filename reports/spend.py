@@ -15,6 +15,9 @@ from costspan.reports.period import ALL_TIME, Period
 from costspan.reports.query import Reader, bundled_sql, fetch
 
 UNPRICED_MODELS = 3
+_TAGS_ARE_SHARED = """\
+SELECT count(DISTINCT tags) * 10 < count(tags) AS shared
+FROM (SELECT tags FROM calls WHERE started_at >= $since AND started_at < $until LIMIT 100_000)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,16 @@ def spend(
         ReportError: There is no such key.
     """
     key = parse_key(by, zone)
+    if key.name == "tag" and fetch(reader, _TAGS_ARE_SHARED, period.bounds())[0]["shared"]:
+        key = key.of_shared_tags()
     sql = bundled_sql("spend").format(
         bucket=key.bucket,
+        request_bucket=key.bucket if key.per_request else "NULL",
         key=key.key,
         per_request=str(key.per_request).lower(),
         cost=cost_sql(currency),
+        several=_several_sql("true"),
+        several_that_failed=_several_sql("status = 'error' AND cost_usd IS NULL"),
     )
     found = fetch(reader, sql, {**period.bounds(), **key.parameters})
     # By the value, not by its label: local hours are not in order when clocks go back.
@@ -120,17 +128,30 @@ def spend(
     return SpendReport(by, key.name, period, tuple(rows), total, unpriced, currency)
 
 
+def _several_sql(which: str) -> str:
+    """The query for the provider requests of calls with several.
+
+    Args:
+        which: SQL over a call that says of which ones.
+    """
+    return bundled_sql("several").format(which=which)
+
+
 def _unpriced_models(reader: Reader, period: Period) -> tuple[str, ...]:
     parameters = {**period.bounds(), "count": UNPRICED_MODELS}
-    found = fetch(reader, bundled_sql("unpriced"), parameters)
+    sql = bundled_sql("unpriced").format(
+        several=_several_sql("cost_status IN ('partial', 'unpriced')")
+    )
+    found = fetch(reader, sql, parameters)
     return tuple(str(row["model"]) for row in found)
 
 
 def _row(row: dict[str, Any], key: Key) -> SpendRow:
-    facts = {name: value for name, value in row.items() if name not in ("key", "is_total")}
+    facts = {**row, "key": key.label(row["key"])}
+    del facts["is_total"]
     if facts["cost"] is not None:
         facts["cost"] = EXACT.quantize(facts["cost"], PICODOLLAR)
-    return SpendRow(key.label(row["key"]), **facts)
+    return SpendRow(**facts)
 
 
 def _dearest_first(row: SpendRow) -> tuple[bool, Decimal, int]:

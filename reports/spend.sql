@@ -2,40 +2,45 @@
 -- A refused request is one that the provider turned down (HTTP 400 to 499) without any usage. It
 -- costs nothing, so it is not among the unpriced ones, though its cost is NULL.
 -- cost is cost_usd in the currency of the report, converted call by call.
-WITH several AS (
-    SELECT *, coalesce(
-        error_type IS NOT NULL AND http_status BETWEEN 400 AND 499 AND usage_source IS NULL, false
-    ) AS refused
-    FROM call_requests
-    WHERE call_id IN (
-        SELECT call_id FROM calls
-        WHERE started_at >= $since AND started_at < $until AND request_count > 1
-    )
+WITH refused_calls AS MATERIALIZED (
+    SELECT call_id FROM (
+        {several_that_failed}
+    ) GROUP BY call_id HAVING bool_and(refused)
 ),
-facts AS (
-    -- A call as a whole: it is in the total, and in the rows unless its requests are, below.
+-- The calls that are in the rows as a whole: all, or those whose one request is the call.
+whole AS NOT MATERIALIZED (
+    SELECT
+        {bucket} AS bucket, call_id, request_count, status, http_status, usage_source, cost_status,
+        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+        cost_usd, {cost} AS cost
+    FROM calls
+    WHERE started_at >= $since AND started_at < $until
+        AND (NOT {per_request} OR coalesce(request_count, 1) = 1)
+),
+apart AS (
+    -- The others are in the total, and in the rows unless their requests are, below.
     SELECT
         {bucket} AS bucket,
-        request_count = 1 OR NOT {per_request} AS in_rows,
+        requests IS NULL AS in_rows,
         true AS in_total,
         status = 'error' AS failed,
         usage_source <> 'provider' AS estimated,
         cost_status = 'partial' AS partly_priced,
         cost_usd IS NULL AND status = 'error' AND CASE
-            WHEN request_count = 1 THEN
+            WHEN requests IS NULL THEN
                 coalesce(http_status BETWEEN 400 AND 499, false) AND usage_source IS NULL
-            ELSE call_id IN (SELECT call_id FROM several GROUP BY call_id HAVING bool_and(refused))
+            ELSE call_id IN (FROM refused_calls)
         END AS refused,
         input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
         cost_usd,
         {cost} AS cost
     FROM calls
-    WHERE started_at >= $since AND started_at < $until
+    WHERE {per_request} AND started_at >= $since AND started_at < $until AND request_count > 1
     UNION ALL
     -- A call that went to several models or providers counts once under each of them, and each of
     -- them gets its own tokens and money.
     SELECT
-        {bucket} AS bucket,
+        {request_bucket} AS bucket,
         true AS in_rows,
         false AS in_total,
         bool_or(status = 'error') AS failed,
@@ -47,15 +52,51 @@ facts AS (
         bool_and(refused) AS refused,
         sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
         sum(reasoning_tokens), sum(cost_usd), sum({cost})
-    FROM several
+    FROM (
+        {several}
+    )
     WHERE {per_request}
     GROUP BY bucket, call_id
 ),
 buckets AS (
+    -- What few calls have is counted by scans of their own: where no call of a row group has it,
+    -- DuckDB does not read it at all, and a filter in the sums would be asked for every call.
     SELECT
-        bucket,
-        in_rows,
-        in_total,
+        bucket, true AS in_rows, true AS in_total,
+        count(*) AS calls,
+        sum(input_tokens) AS input_tokens,
+        sum(output_tokens) AS output_tokens,
+        sum(cache_read_tokens) AS cache_read_tokens,
+        sum(cache_write_tokens) AS cache_write_tokens,
+        sum(reasoning_tokens) AS reasoning_tokens,
+        sum(cost_usd) AS cost_usd,
+        sum(cost) AS cost
+    FROM whole
+    GROUP BY bucket
+    UNION ALL BY NAME
+    SELECT bucket, true AS in_rows, true AS in_total, count(*) AS errors
+    FROM whole WHERE status = 'error' GROUP BY bucket
+    UNION ALL BY NAME
+    SELECT bucket, true AS in_rows, true AS in_total, count(*) AS estimated_calls
+    FROM whole WHERE usage_source <> 'provider' GROUP BY bucket
+    UNION ALL BY NAME
+    SELECT bucket, true AS in_rows, true AS in_total, count(*) AS partial_calls
+    FROM whole WHERE cost_status = 'partial' GROUP BY bucket
+    UNION ALL BY NAME
+    SELECT
+        bucket, true AS in_rows, true AS in_total,
+        count(*) AS unpriced_calls,
+        count(*) FILTER (status = 'error') AS unpriced_errors
+    FROM whole
+    WHERE cost_usd IS NULL AND NOT (status = 'error' AND CASE
+        WHEN coalesce(request_count, 1) = 1 THEN
+            coalesce(http_status BETWEEN 400 AND 499, false) AND usage_source IS NULL
+        ELSE call_id IN (FROM refused_calls)
+    END)
+    GROUP BY bucket
+    UNION ALL BY NAME
+    SELECT
+        bucket, in_rows, in_total,
         count(*) AS calls,
         count(*) FILTER (failed) AS errors,
         sum(input_tokens) AS input_tokens,
@@ -69,7 +110,7 @@ buckets AS (
         count(*) FILTER (cost_usd IS NULL AND NOT refused AND failed) AS unpriced_errors,
         count(*) FILTER (partly_priced) AS partial_calls,
         count(*) FILTER (estimated) AS estimated_calls
-    FROM facts
+    FROM apart
     GROUP BY bucket, in_rows, in_total
 ),
 shown AS (
@@ -80,8 +121,8 @@ shown AS (
 SELECT
     is_total,
     key,
-    sum(calls) AS calls,
-    sum(errors) AS errors,
+    coalesce(sum(calls), 0) AS calls,
+    coalesce(sum(errors), 0) AS errors,
     sum(input_tokens) AS input_tokens,
     sum(output_tokens) AS output_tokens,
     sum(cache_read_tokens) AS cache_read_tokens,
@@ -89,9 +130,9 @@ SELECT
     sum(reasoning_tokens) AS reasoning_tokens,
     sum(cost_usd) AS cost_usd,
     sum(cost) AS cost,
-    sum(unpriced_calls) AS unpriced_calls,
-    sum(unpriced_errors) AS unpriced_errors,
-    sum(partial_calls) AS partial_calls,
-    sum(estimated_calls) AS estimated_calls
+    coalesce(sum(unpriced_calls), 0) AS unpriced_calls,
+    coalesce(sum(unpriced_errors), 0) AS unpriced_errors,
+    coalesce(sum(partial_calls), 0) AS partial_calls,
+    coalesce(sum(estimated_calls), 0) AS estimated_calls
 FROM shown
 GROUP BY is_total, key

@@ -77,9 +77,12 @@ class Segment:
         return cls(path, fd, capacity, mapping)
 
     @property
-    def removed(self) -> bool:
-        """Whether somebody has removed the file."""
-        return os.fstat(self.fd).st_nlink == 0
+    def spoiled(self) -> bool:
+        """Whether somebody has removed the file, or cut it off: a store behind its end would be a
+        bus error. Too dear to be asked at each store (it would give up the interpreter's lock)."""
+        found = os.fstat(self.fd)
+        cut = self.mapping is not None and found.st_size < self.capacity
+        return cut or found.st_nlink == 0
 
     def append(self, line: bytes) -> None:
         """Store one line; the caller has seen that it fits.
@@ -88,16 +91,13 @@ class Segment:
             line: UTF-8 without a NUL, one newline at its end and none before.
 
         Raises:
-            OSError: Written, not mapped, and the disk is full; nothing of the line remains. Or
-                somebody has cut off the file.
+            OSError: Written, not mapped, and the disk is full; nothing of the line remains.
         """
         if self.mapping is None:
             self._write(line)
             return
         start = self.used
         end = start + len(line)
-        if os.lseek(self.fd, 0, os.SEEK_END) < end:  # or the store would be a bus error
-            raise OSError(errno.ESTALE, "somebody has cut it off", str(self.path))
         self.mapping[start : end - 1] = line[:-1]
         # No signal handler runs between these two: the interpreter looks for signals at calls
         # and jumps only. So an interrupt never leaves a line that is there but not counted.

@@ -231,13 +231,13 @@ class Writer:
             self._automerge.warning = None
 
     def _sync(self) -> None:
-        segment = self._segment
-        if segment is None or not self._dirty:
+        if (segment := self._segment) is None:
             return
-        self._dirty = False
         with contextlib.suppress(OSError):
-            datasync(segment.fd)
-            if segment.removed:  # begin anew
+            if self._dirty:
+                self._dirty = False
+                datasync(segment.fd)
+            if segment.spoiled:  # begin anew
                 with self._lock:
                     if self._segment is segment:
                         self._retire()

@@ -234,7 +234,7 @@ def test_a_broken_file_is_said_when_wrapping_and_never_fails_a_call(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"exporters": ["duckdb"]}, "allowed are 'ledger', 'otel'"),
+        ({"exporters": ["duckdb"]}, "allowed are ledger, otel"),
         ({"billing_mode": "free"}, "allowed are 'metered' and 'plan'"),
         ({"aliases": {"m": "gpt-4o"}}, "does not name provider/model"),
         ({"tags": {"a": None}}, "no tag value"),

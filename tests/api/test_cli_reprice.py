@@ -135,7 +135,7 @@ class TestReprice:
             "no_longer_priced": 0,
             "incomplete": 0,
         }
-        assert lines[1] == "openai,gpt-4o-2024-08-06,1,1,0.004396,0.00422,'-0.000176,0,0,0"
+        assert lines[1] == "openai,gpt-4o-2024-08-06,1,1,0.004396,0.00422,-0.000176,0,0,0"
 
     def test_only_a_period_and_a_model(self, shell: Shell, home: Path, older: Catalogue) -> None:
         record(home, call(1, request(older)), call(2, request(older, at=NOON + 30 * TOOK)))

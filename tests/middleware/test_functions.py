@@ -390,7 +390,7 @@ def test_throw_and_send_reach_the_inner_generator(meter: Meter, memory: InMemory
 @pytest.mark.parametrize(
     "answer",
     [None, "", b"", 0, [], {}, {"choices": None}, {"choices": None, "usage": "lots"}, object()],
-    ids=repr,
+    ids=lambda answer: "object" if type(answer) is object else repr(answer),
 )
 def test_odd_replies_pass_and_are_recorded(
     meter: Meter, memory: InMemoryExporter, answer: object
