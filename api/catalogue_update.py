@@ -9,8 +9,9 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from costspan.exporters.home import Home
+from costspan.pricing.errors import UpdateError
 from costspan.pricing.files import BY_HAND, COLUMNS, VERSION
-from costspan.pricing.update import Update, UpdateError
+from costspan.pricing.update import Update
 
 _FILES = frozenset((*COLUMNS, *BY_HAND, VERSION))
 _LARGEST_BYTES = 64 << 20

@@ -7,22 +7,28 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from io import TextIOWrapper
+from keyword import iskeyword
 
 import click
 
 from costspan.cli import EXIT_INTERRUPTED
-from costspan.cli_care import ledger
-from costspan.cli_estimate import estimate
-from costspan.cli_explain import explain
-from costspan.cli_import import import_command
-from costspan.cli_interrupt import cleaning_up
-from costspan.cli_ledger import config, doctor
-from costspan.cli_merge import merge
-from costspan.cli_prices import prices
-from costspan.cli_reports import calls, report
-from costspan.cli_reprice import reprice
 
+COMMANDS = {
+    **dict.fromkeys(("report", "calls"), "cli_reports"),
+    **dict.fromkeys(("config", "doctor"), "cli_ledger"),
+    "demo": "cli_demo",
+    "estimate": "cli_estimate",
+    "explain": "cli_explain",
+    "import": "cli_import",
+    "ledger": "cli_care",
+    "merge": "cli_merge",
+    "prices": "cli_prices",
+    "reprice": "cli_reprice",
+}
+"""Command to the module that has it, under its own name or, for a word of Python, as ``command``:
+one is imported when it is asked for, so that a report starts without all the others."""
 EXIT_ERROR = 2
 OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 """Of an error without a file: it was the standard output that could not be written."""
@@ -45,7 +51,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+class _Lazy(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted((*COMMANDS, *super().list_commands(ctx)))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"costspan.{COMMANDS[cmd_name]}")
+        name = "command" if iskeyword(cmd_name) else cmd_name
+        found: click.Command = getattr(module, name)
+        return found
+
+
 @click.group(
+    cls=_Lazy,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -61,36 +83,6 @@ def cli(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-@cli.command()
-@click.option(
-    "--home",
-    metavar="DIR",
-    type=click.Path(file_okay=False),
-    help="Folder of its ledger; by default COSTSPAN_HOME, else one of its own here.",
-)
-def demo(home: str | None) -> int:
-    """Real calls to a small model on this machine.
-
-    They are watched, priced as if the model were a paid one, and reported at the end.
-
-    \b
-    Examples:
-      costspan demo
-      costspan demo --home /tmp/try
-    """
-    with cleaning_up():
-        from costspan import demo as module
-
-        return module.main(home)
-
-
-for command in (
-    *(report, calls, explain, reprice, prices, estimate),
-    *(config, doctor, merge, ledger, import_command),
-):
-    cli.add_command(command)
 
 
 def _fail(message: str) -> int:

@@ -15,7 +15,7 @@ def one_line_errors() -> Iterator[None]:
     from costspan.exporters.importers.sources import SourceError
     from costspan.exporters.ledger.errors import LedgerError
     from costspan.middleware.config import ConfigError
-    from costspan.pricing.update import UpdateError
+    from costspan.pricing.errors import UpdateError
     from costspan.reports.errors import ReportError
 
     ours = (LedgerError, HomeError, SourceError, ConfigError, UpdateError, ReportError)

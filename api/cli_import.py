@@ -38,7 +38,7 @@ _FORMS = ("auto", "costspan", "litellm", "claude-code")
 )
 @click.option("--dry-run", is_flag=True, help="Say what would come in, and write nothing.")
 @home_option
-def import_command(
+def command(
     files: tuple[str, ...],
     form: Form,
     tags: tuple[str, ...],

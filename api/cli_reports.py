@@ -155,11 +155,14 @@ def _currency(said: str | None, home: str | None) -> Currency | None:
     """The currency asked for, else that of the configuration; of another home, dollars."""
     if said is None and home is not None:
         return None
-    from costspan.catalogue_in_force import read_overlay
     from costspan.middleware.config import load
-    from costspan.reports.currency import chosen
 
     own = load().prices
+    if said is None and own is None:
+        return None
+    from costspan.catalogue_in_force import read_overlay
+    from costspan.reports.currency import chosen
+
     return chosen(said, read_overlay(own).currency if own else None)
 
 

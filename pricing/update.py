@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from costspan.pricing.errors import UpdateError
 from costspan.pricing.files import (
     BY_HAND,
     COLUMNS,
@@ -35,10 +36,6 @@ _SPANS: Mapping[str, tuple[str, ...]] = {
     "aliases.csv": ("provider", "alias"),
 }
 """What two rows must not say for one time."""
-
-
-class UpdateError(ValueError):
-    """A file that is no catalogue, or no newer one; its text says why and what to do."""
 
 
 @dataclass
