@@ -10,7 +10,7 @@ import click
 
 from costspan.cli_errors import one_line_errors
 from costspan.cli_interrupt import CtrlC
-from costspan.cli_ledger import home_option, ledger_home
+from costspan.cli_ledger import format_option, home_option, ledger_home
 
 if TYPE_CHECKING:
     from costspan.reports.explain import Explanation
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("call_id")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    help="For people (the default), for programs.",
-)
+@format_option
 @home_option
 def explain(call_id: str, form: str, home: str | None) -> None:
     """How the cost of a call came about, line by line.

@@ -11,7 +11,7 @@ import click
 
 from costspan.cli_errors import one_line_errors
 from costspan.cli_interrupt import CtrlC
-from costspan.cli_ledger import EXIT_FINDINGS, home_option, ledger_home
+from costspan.cli_ledger import EXIT_FINDINGS, format_option, home_option, ledger_home
 from costspan.cli_progress import progress
 
 if TYPE_CHECKING:
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    help="For people (the default), for programs.",
-)
+@format_option
 @home_option
 def info(form: str, home: str | None) -> None:
     """What the ledger holds, how large it is, and what waits.

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 EXIT_FINDINGS = 1
 
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="For people (the default), for programs.",
+)
 home_option = click.option(
     "--home",
     metavar="DIR",

@@ -28,6 +28,7 @@ class EstimateRow:
         input_bias: All estimated against all real input tokens; above 0 means too high.
         priced_calls: Those of the calls that have an estimated and a real cost above 0.
         cost_error_median, cost_error_p95, cost_bias: The same of US dollars; None without such.
+        sampled: Whether medians and 95th percentiles are of a sample.
     """
 
     model: str | None
@@ -39,6 +40,7 @@ class EstimateRow:
     cost_error_median: float | None
     cost_error_p95: float | None
     cost_bias: float | None
+    sampled: bool = False
 
 
 def estimate_errors(reader: Reader, period: Period = ALL_TIME) -> list[EstimateRow]:
@@ -70,4 +72,4 @@ def _errors(
     sql = bundled_sql("estimates").format(which="true" if rare is None else _RARE_ONES)
     names = [model or "" for model in rare or ()]
     rows = fetch(reader, sql, {**period.bounds(), "step": step, "rare": names})
-    return [EstimateRow(**row) for row in rows]
+    return [EstimateRow(**row, sampled=step > 1) for row in rows]

@@ -172,6 +172,8 @@ def estimates_table(rows: Sequence[EstimateRow], period: Period, screen: Screen)
         Column("bias", [percent(row.cost_bias, signed=True) for row in rows], drop=3),
     ]
     note = "Size of the error as a share of the real value; bias above 0: estimates are too high."
+    if any(row.sampled for row in rows):
+        note += " So many calls: medians and p95 are of a sample."
     return (
         draw_line(heading, screen, "bold")
         + "\n"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from costspan.pricing.errors import UpdateError
 from costspan.pricing.files import BY_HAND, COLUMNS
-from costspan.pricing.update import UpdateError, updated
+from costspan.pricing.update import updated
 
 OPEN = "x,a,tokens.in.text,2,1000000,2026-01-01,,,,,,,r1"
 SMALL = {

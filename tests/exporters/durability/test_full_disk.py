@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_disk import can_mount, small_disk
 
 import costspan
 from costspan.exporters.home import Home
@@ -33,28 +31,6 @@ def test_calls_go_on_without_room(
     found = stored()
     assert found["before"] == found["after"] == list(range(100))
     assert 0 < said["lost"] == 2000 - len(found["during"])
-
-
-@contextmanager
-def small_disk(path: Path) -> Iterator[Callable[[], None]]:
-    """Mount a file system of 24 MB; yields what makes it larger."""
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", path], check=True)
-
-    def make_room() -> None:
-        subprocess.run(["mount", "-o", "remount,size=96m", path], check=True)
-
-    try:
-        yield make_room
-    finally:
-        subprocess.run(["umount", "-l", path], check=True)
-
-
-def can_mount() -> bool:
-    """Whether this process may mount: root may, where its container lets it."""
-    if os.geteuid() != 0:
-        return False
-    return subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
 
 
 if can_mount():

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_disk import can_mount, small_disk
 
 from costspan.exporters.home import Home
 from costspan.exporters.ledger.errors import LedgerWriteError
@@ -32,28 +30,6 @@ def test_a_limit_of_file_size(home: Home, answer: Any) -> None:
     assert said["last_error"] == "OSError(EFBIG)"
     with open_ledger(home) as reader:
         assert reader.execute("SELECT count(*) FROM calls").rows == [(said["stored"],)]
-
-
-@contextmanager
-def small_disk(path: Path) -> Iterator[Callable[[], None]]:
-    """Mount a file system of 24 MB; yields what makes it larger."""
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", path], check=True)
-
-    def make_room() -> None:
-        subprocess.run(["mount", "-o", "remount,size=96m", path], check=True)
-
-    try:
-        yield make_room
-    finally:
-        subprocess.run(["umount", "-l", path], check=True)
-
-
-def can_mount() -> bool:
-    """Whether this process may mount: root may, where its container lets it."""
-    if os.geteuid() != 0:
-        return False
-    return subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
 
 
 if can_mount():
