@@ -159,6 +159,15 @@ def make_calls(home: Path, calls: int) -> None:
             connection.execute(_CALLS, {**known, **chunk})
 
 
+_SAID = Estimate(
+    Interval(900, 1000, 1100),
+    Interval(1, 200, 4096),
+    Interval(Decimal("0.001"), Decimal("0.002"), Decimal("0.03")),
+    "o200k",
+    "high",
+)
+
+
 def call(number: int) -> Call:
     """A priced call with an estimate and two tags, all quantities derived from its number."""
     started_at = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(milliseconds=number)
@@ -197,11 +206,5 @@ def call(number: int) -> Call:
         "ok",
         "value",
         tags={"team": f"team-{number % 30}", "feature": "search"},
-        estimate=Estimate(
-            Interval(900, 1000, 1100),
-            Interval(1, 200, 4096),
-            Interval(Decimal("0.001"), Decimal("0.002"), Decimal("0.03")),
-            "o200k",
-            "high",
-        ),
+        estimate=_SAID,
     )

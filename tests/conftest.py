@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,14 @@ from hypothesis import HealthCheck, settings
 # Time limits on single examples say how busy the machine is, and nothing about the code.
 settings.register_profile("costspan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("costspan")
+
+# Who starts tests in the background may have them ignore these, and their programs would too.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 # Merges come when the tests say so; those that are about background merges switch them on.
 os.environ["COSTSPAN_AUTOMERGE"] = "0"

@@ -169,15 +169,18 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, l
 @contextlib.contextmanager
 def _left(connection: duckdb.DuckDBPyConnection, before: str) -> Iterator[None]:
     """Go back to the database that was the current one, and detach the new one, at the end."""
+    with contextlib.ExitStack() as undo:
+        undo.callback(_give_up, connection, before)
+        yield
+        undo.pop_all()
+    _leave(connection, before)
+
+
+def _give_up(connection: duckdb.DuckDBPyConnection, before: str) -> None:
     import duckdb
 
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(duckdb.Error):  # after a full disk the connection takes nothing
-            _leave(connection, before)
-        raise
-    _leave(connection, before)
+    with contextlib.suppress(duckdb.Error):  # after a full disk the connection takes nothing
+        _leave(connection, before)
 
 
 def _leave(connection: duckdb.DuckDBPyConnection, before: str) -> None:
