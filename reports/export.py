@@ -29,8 +29,8 @@ def spend_records(report: SpendReport) -> Records:
 
     Amounts are in US dollars, and in the currency of the report beside them.
     """
-    names = [report.key_name, *(field.name for field in fields(SpendRow)[1:])]
-    rows = [dict(zip(names, map(_plain, asdict(row).values()), strict=True)) for row in report.rows]
+    names = [report.key_name, *SpendRow._fields[1:]]
+    rows = [dict(zip(names, map(_plain, row), strict=True)) for row in report.rows]
     if report.currency is None:
         names.remove("cost")
         return names, [{name: row[name] for name in names} for row in rows]

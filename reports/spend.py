@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from costspan.pricing.overlay import Currency
 from costspan.pricing.rates import EXACT, PICODOLLAR
@@ -20,8 +20,7 @@ SELECT count(DISTINCT tags) * 10 < count(tags) AS shared
 FROM (SELECT tags FROM calls WHERE started_at >= $since AND started_at < $until LIMIT 100_000)"""
 
 
-@dataclass(frozen=True, slots=True)
-class SpendRow:
+class SpendRow(NamedTuple):
     """What the calls of one key used and cost.
 
     Attributes:
@@ -120,8 +119,9 @@ def spend(
     found = fetch(reader, sql, {**period.bounds(), **key.parameters})
     # By the value, not by its label: local hours are not in order when clocks go back.
     found.sort(key=lambda row: str(row["key"]))
-    total = next((_row(row, key) for row in found if row["is_total"]), SpendRow(None))
+    sums = [row for row in found if row["is_total"]]
     rows = [_row(row, key) for row in found if not row["is_total"]]
+    total = _row(sums[0], key) if sums else SpendRow(None)
     if key.kind == "name":
         rows.sort(key=_dearest_first)
     unpriced = _unpriced_models(reader, period) if total.unpriced_calls else ()
@@ -147,11 +147,11 @@ def _unpriced_models(reader: Reader, period: Period) -> tuple[str, ...]:
 
 
 def _row(row: dict[str, Any], key: Key) -> SpendRow:
-    facts = {**row, "key": key.label(row["key"])}
-    del facts["is_total"]
-    if facts["cost"] is not None:
-        facts["cost"] = EXACT.quantize(facts["cost"], PICODOLLAR)
-    return SpendRow(**facts)
+    row["key"] = key.label(row["key"])
+    if row["cost"] is not None:
+        row["cost"] = EXACT.quantize(row["cost"], PICODOLLAR)
+    del row["is_total"]
+    return SpendRow(**row)
 
 
 def _dearest_first(row: SpendRow) -> tuple[bool, Decimal, int]:
