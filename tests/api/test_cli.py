@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+import click
 import pytest
 from shell import Said, Shell
 
@@ -30,11 +31,20 @@ from costspan.pricing.catalogue import Catalogue
 from costspan.pricing.types import Cost
 
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
-COMMANDS = [
-    name
-    for command, found in sorted(cli.commands.items())
-    for name in (command, *(f"{command} {one}" for one in getattr(found, "commands", ())))
-]
+
+
+def commands() -> Iterator[str]:
+    """The names of all commands, ``prices show`` after ``prices``."""
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        yield name
+        found = cli.get_command(context, name)
+        if isinstance(found, click.Group):
+            yield from (f"{name} {one}" for one in found.list_commands(context))
+
+
+COMMANDS = [*commands()]
+assert len(COMMANDS) > 20
 
 
 def record(home: Path, *calls: Call) -> None:
