@@ -55,9 +55,11 @@ class _Lazy(click.Group):
     """A group that imports a command when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, those that are not imported yet too."""
         return sorted((*COMMANDS, *super().list_commands(ctx)))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name; None if there is none."""
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
         module = import_module(f"costspan.{COMMANDS[cmd_name]}")

@@ -161,6 +161,7 @@ class _Progress:
         self._shown = False
 
     def say(self, source: Source, number: int) -> None:
+        """Show how far the reading is, on a terminal, and not too often."""
         now = time.monotonic()
         if now >= self._next_at and sys.stderr.isatty():
             self._next_at, self._shown = now + 0.2, True

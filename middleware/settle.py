@@ -37,13 +37,11 @@ def settle(
         billing_mode: ``metered`` or ``plan``.
     """
     asked, error = call.asked, _error(call, ending)
-    parts = call.take_parts()
-    if parts:
+    if parts := call.take_parts():
         requests = _joined(parts, call, ending, error, catalogue, aliases)
         estimate = parts[0].estimate if len(parts) == 1 else None
     else:
-        requests = (_request(call, ending, error, catalogue, aliases),)
-        estimate = call.estimate
+        requests, estimate = (_request(call, ending, error, catalogue, aliases),), call.estimate
     # By position and in the order of the fields: by keyword, it would take 4 us longer.
     return Call(
         call.call_id,
