@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from costspan.core.decoders import Event
-from costspan.core.endpoints import Endpoint
+from costspan.core.endpoint import Endpoint
 from costspan.core.errors import APIResponseValidationError
 from costspan.core.failures import error_from_event
 from costspan.core.legacy import show_function_call

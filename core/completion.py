@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack, overload
-from urllib.parse import urlsplit
 
 from costspan.core import transport
 from costspan.core.assembly import Exchange, no_completion, reply_from_body
+from costspan.core.auth import authorisation
 from costspan.core.decoders import Event
 from costspan.core.endpoints import api_key_for, resolve
 from costspan.core.errors import APIError, BadRequestError
@@ -161,12 +161,16 @@ def prepare(
 
 
 def _call(wire: WireRequest, key: str | None, timeout: Any, exchange: Exchange) -> transport.Call:
-    endpoint = exchange.endpoint
-    authorisation = exchange.protocol.authorise(key) if key else {}
+    endpoint, model = exchange.endpoint, exchange.request.model
+    url = endpoint.url(wire.path, model=model, query=wire.query)
+    body = transport.encoded(wire.body)
     return transport.Call(
-        url=_url(endpoint.base_url or "", wire.path),
-        headers={**authorisation, **_lowered(wire.headers)},
-        body=wire.body,
+        url=url,
+        headers={
+            **authorisation(endpoint, key, url=url, body=body),
+            **_lowered(wire.headers),
+        },
+        body=body,
         timeout=timeout,
         provider=endpoint.provider,
         model=exchange.request.model,
@@ -177,15 +181,6 @@ def _call(wire: WireRequest, key: str | None, timeout: Any, exchange: Exchange) 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers with names in lower case, so that the caller's win over ours in any spelling."""
     return {name.lower(): value for name, value in headers.items()}
-
-
-def _url(base_url: str, path: str) -> str:
-    """The address of an operation. A query of the base URL stays, a version is not repeated."""
-    parts = urlsplit(base_url)
-    prefix = parts.path.rstrip("/")
-    if path.startswith("/v1/"):
-        prefix = prefix.removesuffix("/v1")
-    return parts._replace(path=prefix + path).geturl()
 
 
 def _reply(response: transport.Response, exchange: Exchange) -> Reply:

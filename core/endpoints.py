@@ -4,75 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from costspan.core.endpoint import NO_SETTINGS, Endpoint
 from costspan.core.errors import AuthenticationError, BadRequestError
 from costspan.core.naming import canonical_provider
 
 COMPATIBLE = "openai-compatible"
 """The provider of a base URL that no row claims."""
-
-_DEFAULT_PORTS = {"https": 443, "http": 80}
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a provider is reached and what its server wants: one row of ``endpoints.toml``.
-
-    Attributes:
-        provider: Canonical provider id.
-        names: Further spellings of the row's name in ``provider/model``.
-        base_url: Where requests go, without a closing slash; None where the row has none.
-        base_url_variable: Environment variable that holds the base URL.
-        base_path: Path between the host in that variable and the operation.
-        key: Environment variables that may hold the API key; the first one set wins.
-        key_required: Whether the server refuses requests without a key.
-        protocol: Api name of the wire format; empty for providers that are only recognised.
-        models: Prefixes of bare model names that mean this provider.
-        not_models: Exceptions to ``models``.
-        hosts: Further hosts of the provider, as patterns.
-        include_usage: Whether ``stream_options.include_usage`` is understood.
-        max_tokens_field: The only name that the server takes for the bound of the output; empty
-            where it takes what the caller gave.
-        unsupported: Parameters that the server refuses.
-        unsupported_in_messages: Fields of messages that the server refuses.
-        default_max_tokens: The bound sent where the wire format requires one and none was given.
-    """
-
-    provider: str
-    names: tuple[str, ...] = ()
-    base_url: str | None = None
-    base_url_variable: str | None = None
-    base_path: str = ""
-    key: tuple[str, ...] = ()
-    key_required: bool = True
-    protocol: str = "chat"
-    models: tuple[str, ...] = ()
-    not_models: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
-    include_usage: bool = True
-    max_tokens_field: str = ""
-    unsupported: tuple[str, ...] = ()
-    unsupported_in_messages: tuple[str, ...] = ()
-    default_max_tokens: int | None = None
-
-    @property
-    def host(self) -> str | None:
-        """Host of the base URL."""
-        return urlsplit(self.base_url).hostname if self.base_url else None
-
-    @property
-    def port(self) -> int | None:
-        """Port of the base URL, the scheme's own where the URL names none."""
-        if not self.base_url:
-            return None
-        parts = urlsplit(self.base_url)
-        return parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
 @cache
@@ -85,11 +29,17 @@ def _rows() -> Mapping[str, Endpoint]:
 
 def _row(name: str, row: Mapping[str, object]) -> Endpoint:
     fields: dict[str, Any] = {
-        field: tuple(value) if isinstance(value, list) else value
+        field: _frozen(value)
         for field, value in row.items()
         if field not in ("source", "date")
     }
     return Endpoint(canonical_provider(name), **fields)
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _frozen(each) for name, each in value.items()}
+    return tuple(value) if isinstance(value, list) else value
 
 
 @cache
@@ -108,31 +58,35 @@ def _completable() -> list[str]:
     return sorted(name for name, row in _rows().items() if row.protocol)
 
 
-def endpoint(provider: str, *, base_url: str | None = None) -> Endpoint:
+def endpoint(
+    provider: str, *, base_url: str | None = None, settings: Mapping[str, str] = NO_SETTINGS
+) -> Endpoint:
     """The endpoint of a provider.
 
     Args:
         provider: Any known spelling of the provider's name.
         base_url: Another address that speaks the provider's wire format. What only the
             provider's own server wants is then not assumed.
+        settings: What the address needs to know, as far as the caller gave it (``region``).
 
     Raises:
         BadRequestError: No row has this name, it cannot be completed with, or its base URL is
-            neither given nor in its environment variable.
+            neither given nor in its environment variable, or a setting of it is not known.
     """
     name = _row_name(provider)
     row = _rows()[name] if name else None
     if row is None or not (row.protocol or base_url):
         raise _no_endpoint(provider, recognised=row is not None)
     if base_url:
-        return _elsewhere(row, base_url)
-    from_environment = os.environ.get(row.base_url_variable or "", "").rstrip("/")
+        return _elsewhere(row, base_url).with_settings(settings)
+    found = (os.environ.get(each, "").strip().rstrip("/") for each in row.base_url_variables)
+    from_environment = next(filter(None, found), None)
     if from_environment:
-        return replace(row, base_url=from_environment + row.base_path)
+        row = replace(row, base_url=from_environment + row.base_path)
     if row.base_url is None:
-        cure = f" or set {row.base_url_variable}" if row.base_url_variable else ""
+        cure = "".join(f" or set {variable}" for variable in row.base_url_variables)
         raise BadRequestError(f"{name} has no common address: give base_url={cure}")
-    return row
+    return row.with_settings(settings)
 
 
 def _elsewhere(row: Endpoint, base_url: str) -> Endpoint:
@@ -215,17 +169,20 @@ def split_model(model: str, *, base_url: str | None = None) -> tuple[str, str]:
     return owner or canonical_provider(name), rest
 
 
-def resolve(model: str, *, base_url: str | None = None) -> tuple[Endpoint, str]:
+def resolve(
+    model: str, *, base_url: str | None = None, settings: Mapping[str, str] = NO_SETTINGS
+) -> tuple[Endpoint, str]:
     """The endpoint that a model name means, and the model without its prefix.
 
     Args:
         model, base_url: As in `split_model`.
+        settings: As in `endpoint`.
 
     Raises:
         BadRequestError: As in `split_model` and `endpoint`.
     """
     name, rest = _split(model, base_url)
-    row = endpoint(name, base_url=base_url)
+    row = endpoint(name, base_url=base_url, settings=settings)
     owner = provider_from_url(base_url) if base_url else None
     if owner and owner != row.provider:
         # openai/deepseek-chat at DeepSeek's address: the prefix says the wire format, the host

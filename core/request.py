@@ -48,9 +48,11 @@ class WireRequest:
         body: The JSON body.
         headers: Headers of the wire format.
         dropped: Names of parameters that the wire format lacks and that were left out.
+        query: What the operation adds to the address.
     """
 
     path: str
     body: dict[str, object]
     headers: Mapping[str, str]
     dropped: tuple[str, ...] = ()
+    query: Mapping[str, str] = field(default_factory=dict)

@@ -40,7 +40,7 @@ class Call:
     Attributes:
         url: Where it goes.
         headers: Its headers, the key among them.
-        body: The JSON body.
+        body: The JSON body as bytes.
         timeout: Seconds, or a timeout object of the client's own library; None waits forever.
         provider, model: For the errors.
         key: The API key that stands in the headers, so that no echo of it survives in an error.
@@ -48,7 +48,7 @@ class Call:
 
     url: str
     headers: Mapping[str, str]
-    body: Mapping[str, object]
+    body: bytes
     timeout: object
     provider: str
     model: str
@@ -91,12 +91,17 @@ def _request(call: Call, client: Client) -> Any:
         "POST",
         call.url,
         headers={"content-type": "application/json", **call.headers},
-        content=_encoded(call.body),
+        content=call.body,
         timeout=call.timeout,
     )
 
 
-def _encoded(body: Mapping[str, object]) -> bytes:
+def encoded(body: Mapping[str, object]) -> bytes:
+    """A JSON body as bytes.
+
+    Raises:
+        BadRequestError: It holds what JSON cannot say.
+    """
     try:
         return orjson.dumps(body)
     except TypeError:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 
-from costspan.core.endpoints import Endpoint
+from costspan.core.endpoint import Endpoint
 from costspan.core.observation import Observation
 from costspan.core.reply import Choice, Chunk
 from costspan.core.request import Request, WireRequest
@@ -30,7 +31,13 @@ class ChunkReader(typing.Protocol):
 
 
 class Protocol(Observer, typing.Protocol):
-    """A protocol that the core can complete with. All of it is pure."""
+    """A protocol that the core can complete with. All of it is pure.
+
+    Attributes:
+        HAS_N: Whether one request can ask for several answers.
+    """
+
+    HAS_N: bool
 
     def encode(self, request: Request, endpoint: Endpoint) -> WireRequest:
         """Put a request into the wire format.
@@ -40,9 +47,6 @@ class Protocol(Observer, typing.Protocol):
             UnsupportedParamsError: It lacks a parameter, and ``drop_params`` is off.
         """
 
-    def authorise(self, key: str) -> Mapping[str, str]:
-        """The headers that carry an API key."""
-
     def choices(self, body: Mapping[str, object]) -> list[Choice] | None:
         """The answers in a whole body; None where it is no completion."""
 
@@ -50,60 +54,58 @@ class Protocol(Observer, typing.Protocol):
         """A reader for one stream."""
 
 
+_COMPLETING = {
+    "chat": "openai_chat",
+    "messages": "anthropic_messages",
+    "responses": "openai_responses",
+    "generateContent": "gemini",
+    "converse": "bedrock_converse",
+    "cohere-v2": "cohere_v2",
+    "ollama": "ollama",
+}
+_OBSERVED = {**_COMPLETING, "completions": "openai_chat", "embeddings": "openai_embeddings"}
+"""Module by api: each is imported when it is first used."""
+
+
+@cache
 def load_protocol(api: str) -> Protocol:
-    """The protocol module to complete with, imported on first use.
+    """The protocol module to complete with.
 
     Args:
-        api: Canonical api name: ``chat`` or ``messages``.
+        api: Canonical api name: ``chat``, ``messages``, ``generateContent`` ...
 
     Raises:
         ValueError: The core cannot complete with this api.
     """
-    if api == "chat":
-        from costspan.core.protocols import openai_chat
-
-        return openai_chat
-    if api == "messages":
-        from costspan.core.protocols import anthropic_messages
-
-        return anthropic_messages
-    raise ValueError(f"the core cannot complete with the api {api!r}, only with chat and messages")
+    return typing.cast(Protocol, _module(api, _COMPLETING, "the core cannot complete with"))
 
 
 @cache
 def load(api: str) -> Observer:
-    """The protocol module of an api, imported on first use.
+    """The protocol module that reads the responses of an api.
 
     Args:
-        api: Canonical api name: ``chat``, ``completions``, ``messages``, ``responses`` or
-            ``embeddings``.
+        api: Canonical api name: those of `load_protocol`, ``completions`` and ``embeddings``.
 
     Raises:
         ValueError: No protocol reads this api.
     """
-    if api in ("chat", "completions"):
-        from costspan.core.protocols import openai_chat
+    return typing.cast(Observer, _module(api, _OBSERVED, "no protocol reads"))
 
-        return openai_chat
-    if api == "messages":
-        from costspan.core.protocols import anthropic_messages
 
-        return anthropic_messages
-    if api == "responses":
-        from costspan.core.protocols import openai_responses
-
-        return openai_responses
-    if api == "embeddings":
-        from costspan.core.protocols import openai_embeddings
-
-        return openai_embeddings
-    raise ValueError(
-        f"no protocol reads the api {api!r}; known are chat, completions, messages, responses "
-        "and embeddings"
-    )
+def _module(api: str, table: Mapping[str, str], failing: str) -> object:
+    if api not in table:
+        raise ValueError(f"{failing} the api {api!r}; known are {', '.join(sorted(table))}")
+    return import_module(f"costspan.core.protocols.{table[api]}")
 
 
 _API_BY_SUFFIX = (
+    (":generateContent", "generateContent"),
+    (":streamGenerateContent", "generateContent"),
+    ("/converse", "converse"),
+    ("/converse-stream", "converse"),
+    ("/v2/chat", "cohere-v2"),
+    ("/api/chat", "ollama"),
     ("/chat/completions", "chat"),
     ("/completions", "completions"),
     ("/messages", "messages"),
@@ -156,6 +158,8 @@ def recognise(body: Mapping[str, object]) -> str | None:
             return "messages"
         if event.startswith("response."):
             return "responses"
+    if "candidates" in body or "usageMetadata" in body:
+        return "generateContent"
     data = body.get("data")
     if isinstance(data, list) and data and isinstance(data[0], dict) and "embedding" in data[0]:
         return "embeddings"

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from costspan.core.endpoints import Endpoint
+from costspan.core.endpoint import Endpoint
 from costspan.core.observation import Observation
 from costspan.core.reply import Choice, Chunk, ChunkChoice, Function, Message, ToolCall
 from costspan.core.request import Request, WireRequest
 
+HAS_N = False
 _THINKING = ("thinking", "redacted_thinking")
 _FINISH_REASONS = {
     "end_turn": "stop",
@@ -102,11 +103,6 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
     from costspan.core.protocols import anthropic_request
 
     return anthropic_request.encode(request, endpoint)
-
-
-def authorise(key: str) -> Mapping[str, str]:
-    """The header that carries an API key."""
-    return {"x-api-key": key}
 
 
 def _finish_reason(reason: object) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from costspan.core.endpoints import Endpoint
+from costspan.core.endpoint import Endpoint
 from costspan.core.errors import BadRequestError
 from costspan.core.protocols.anthropic_content import conversation, tool
 from costspan.core.protocols.unsupported import refuse_or_drop

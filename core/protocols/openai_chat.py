@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from costspan.core.endpoints import Endpoint
+from costspan.core.endpoint import Endpoint
 from costspan.core.observation import Observation
 from costspan.core.protocols.unsupported import refuse_or_drop
 from costspan.core.reply import Choice, Chunk, ChunkChoice, Function, Message, ToolCall
 from costspan.core.request import Request, WireRequest
 from costspan.core.types import JSON
 
+HAS_N = True
 _MAX_TOKENS = ("max_tokens", "max_completion_tokens")
 
 
@@ -146,11 +147,6 @@ def _message(message: JSON, endpoint: Endpoint) -> JSON:
     if any(field in message for field in refused):
         return {k: v for k, v in message.items() if k not in refused}
     return message
-
-
-def authorise(key: str) -> Mapping[str, str]:
-    """The header that carries an API key."""
-    return {"authorization": f"Bearer {key}"}
 
 
 def choices(body: Mapping[str, object]) -> list[Choice] | None:

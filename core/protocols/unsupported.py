@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from costspan.core.endpoints import Endpoint
+from costspan.core.endpoint import Endpoint
 from costspan.core.errors import UnsupportedParamsError
 from costspan.core.request import Request
 

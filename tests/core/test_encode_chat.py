@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from costspan.core.endpoints import Endpoint, endpoint
+from costspan.core.endpoint import Endpoint
+from costspan.core.endpoints import endpoint
 from costspan.core.errors import UnsupportedParamsError
 from costspan.core.protocols import openai_chat
 from costspan.core.request import Request

@@ -136,7 +136,7 @@ def test_rows_have_a_source_a_date_and_a_canonical_name() -> None:
         assert isinstance(row["date"], datetime.date), name
         assert canonical_provider(canonical_provider(name)) == canonical_provider(name)
         if row.get("protocol", "chat") and name not in ("openai-compatible", "local"):
-            assert row.get("base_url") or row.get("base_url_variable"), name
+            assert row.get("base_url") or row.get("base_url_variables"), name
             assert not str(row.get("base_url", "")).endswith("/"), name
 
 
