@@ -1,0 +1,199 @@
+"""From OpenAI's terms to a request for Gemini's generateContent.
+
+Rules as of 2026-11: https://ai.google.dev/api/generate-content
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from costspan.core.endpoint import Endpoint
+from costspan.core.protocols.gemini_content import Contents
+from costspan.core.protocols.gemini_thinking import (
+    thinking_config,
+    thinks_by_level,
+    unsupported_thinking,
+)
+from costspan.core.protocols.unsupported import refuse_or_drop
+from costspan.core.request import Request, WireRequest
+
+_CONFIG_NAMES = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "max_tokens": "maxOutputTokens",
+    "max_completion_tokens": "maxOutputTokens",
+    "n": "candidateCount",
+    "seed": "seed",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+    "logprobs": "responseLogprobs",
+    "top_logprobs": "logprobs",
+}
+_TRANSLATED = frozenset(
+    (
+        *_CONFIG_NAMES,
+        "stop",
+        "tools",
+        "tool_choice",
+        "response_format",
+        "reasoning_effort",
+        "thinking",
+        "thinking_budget",
+        "modalities",
+        "audio",
+        "service_tier",
+        "web_search_options",
+        "stream_options",
+    )
+)
+
+# Values that ask for nothing: what the API does anyway.
+_NEUTRAL: Mapping[str, object] = {
+    "n": 1,
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "logit_bias": {},
+    "logprobs": False,
+    "top_logprobs": 0,
+    "store": False,
+    "parallel_tool_calls": True,
+    "modalities": ["text"],
+    "response_format": {"type": "text"},
+    "service_tier": "auto",
+}
+
+# https://ai.google.dev/gemini-api/docs/pricing: standard, flex and priority, 2026-11.
+_TIERS = {"default": "standard", "standard": "standard", "flex": "flex", "priority": "priority"}
+_TOOL_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+
+
+def encode(request: Request, endpoint: Endpoint) -> WireRequest:
+    """Put a request into the wire format."""
+    params = {
+        name: value
+        for name, value in request.params.items()
+        if name not in _NEUTRAL or value != _NEUTRAL[name]
+    }
+    dropped = refuse_or_drop(params, _unsupported(params, request.model), request, endpoint)
+    contents = Contents(
+        # Vertex answers 400 to ids of calls: https://github.com/vercel/ai/issues/15664, 2026-05.
+        with_ids=endpoint.provider != "vertex",
+        must_sign="gemini" in request.model and thinks_by_level(request.model),
+    )
+    system, turns = contents.conversation(request.messages)
+    body: dict[str, object] = {"contents": turns}
+    if system:
+        body["systemInstruction"] = {"parts": system}
+    body.update(_tools(params))
+    config = _generation_config(params)
+    thinking = thinking_config(params, request.model, endpoint)
+    if thinking:
+        config["thinkingConfig"] = thinking
+    if config:
+        body["generationConfig"] = config
+    tier = params.get("service_tier")
+    if isinstance(tier, str):
+        body["serviceTier"] = _TIERS[tier]
+    _add_extra(body, request.extra_body)
+    method, query = "generateContent", {}
+    if request.stream:
+        method, query = "streamGenerateContent", {"alt": "sse"}
+    path = f"/models/{quote(request.model.removeprefix('models/'), safe='')}:{method}"
+    return WireRequest(path, body, request.extra_headers, dropped, query)
+
+
+def _unsupported(params: Mapping[str, object], model: str) -> list[str]:
+    """Parameters that the format lacks, or of which it lacks the value."""
+    found = [name for name in params if name not in _TRANSLATED]
+    found += unsupported_thinking(params, model)
+    if params.get("service_tier", "default") not in _TIERS:
+        found.append("service_tier")
+    if params.get("web_search_options"):  # a search has no context size and no place
+        found.append("web_search_options")
+    if "audio" in params and _speech(params["audio"]) is None:
+        found.append("audio")
+    return found
+
+
+def _generation_config(params: Mapping[str, object]) -> dict[str, object]:
+    config = {_CONFIG_NAMES[name]: params[name] for name in params if name in _CONFIG_NAMES}
+    stop, modalities = params.get("stop"), params.get("modalities")
+    if stop is not None:
+        config["stopSequences"] = [stop] if isinstance(stop, str) else stop
+    if isinstance(modalities, (list, tuple)):
+        config["responseModalities"] = [str(each).upper() for each in modalities]
+    if "audio" in params:
+        config["speechConfig"] = _speech(params["audio"])
+    config.update(_response_format(params.get("response_format")))
+    return config
+
+
+def _response_format(asked: object) -> dict[str, object]:
+    """What constrains the answer to JSON; a schema is always kept to, so there is no ``strict``."""
+    if not isinstance(asked, Mapping) or asked.get("type") == "text":
+        return {}
+    found: dict[str, object] = {"responseMimeType": "application/json"}
+    named = asked.get("json_schema")
+    schema = named.get("schema") if isinstance(named, Mapping) else None
+    if schema:
+        found["responseJsonSchema"] = schema
+    return found
+
+
+def _speech(audio: object) -> dict[str, object] | None:
+    """The voice; None where another sound format than Gemini's only one is asked for."""
+    if not isinstance(audio, Mapping) or audio.get("format", "pcm16") != "pcm16":
+        return None
+    return {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": audio.get("voice")}}}
+
+
+def _tools(params: Mapping[str, object]) -> dict[str, object]:
+    """Functions in one declaration, Gemini's own tools as they are, and how to choose."""
+    tools = params.get("tools")
+    functions: list[object] = []
+    found: list[object] = []
+    for each in tools if isinstance(tools, (list, tuple)) else ():
+        function = each.get("function") if isinstance(each, Mapping) else None
+        if isinstance(function, Mapping):
+            functions.append(_declaration(function))
+        else:
+            found.append(each)
+    if functions:
+        found.insert(0, {"functionDeclarations": functions})
+    if "web_search_options" in params:
+        found.append({"googleSearch": {}})
+    body: dict[str, object] = {"tools": found} if found else {}
+    choice = _tool_choice(params.get("tool_choice"))
+    if found and choice:
+        body["toolConfig"] = {"functionCallingConfig": choice}
+    return body
+
+
+def _declaration(function: Mapping[str, object]) -> dict[str, object]:
+    """A function; ``strict`` has no counterpart, for Gemini declares it for the whole request."""
+    found = {name: function[name] for name in ("name", "description") if name in function}
+    if function.get("parameters"):
+        found["parametersJsonSchema"] = function["parameters"]
+    return found
+
+
+def _tool_choice(choice: object) -> dict[str, object] | None:
+    if isinstance(choice, str):
+        return {"mode": _TOOL_MODES.get(choice, choice)}
+    if not isinstance(choice, Mapping):
+        return None
+    function = choice.get("function")
+    if isinstance(function, Mapping):
+        return {"mode": "ANY", "allowedFunctionNames": [function.get("name")]}
+    return dict(choice)
+
+
+def _add_extra(body: dict[str, object], extra: Mapping[str, object]) -> None:
+    """Add the caller's own fields, which win; those of ``generationConfig`` join ours."""
+    for name, value in extra.items():
+        ours = body.get(name)
+        if name == "generationConfig" and isinstance(ours, Mapping) and isinstance(value, Mapping):
+            value = {**ours, **value}
+        body[name] = value
