@@ -1,4 +1,4 @@
-"""OpenAI Responses, observed only: ``POST {base}/responses``.
+"""OpenAI Responses: ``POST {base}/responses``.
 
 Format as of 2026-11: https://platform.openai.com/docs/api-reference/responses
 """
@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from costspan.core.endpoint import Endpoint
 from costspan.core.observation import Observation
+from costspan.core.protocols.responses_output import choices, chunks
+from costspan.core.request import Request, WireRequest
 
+__all__ = ["HAS_N", "choices", "chunks", "encode", "observe"]
+
+HAS_N = False
 _FINAL_STATUS = frozenset(("completed", "incomplete", "failed", "cancelled"))
 _BINARY_DELTAS = (".audio.delta", "output_audio.delta")
 
@@ -59,6 +65,8 @@ def _observe_body(body: Mapping[str, object], seen: Observation) -> None:
         seen.finish_reasons[0] = reason if isinstance(reason, str) else status
     if body.get("error") is not None:
         seen.note_error(body["error"])
+    if status == "failed":
+        seen.error_type = seen.error_type or "error"
 
 
 def _observe_price_facts(body: Mapping[str, object], seen: Observation) -> None:
@@ -94,9 +102,10 @@ def _observe_texts(output: object, seen: Observation) -> None:
     for item in output if isinstance(output, list) else ():
         if not isinstance(item, dict):
             continue
-        arguments = item.get("arguments")
-        if isinstance(arguments, str):
-            seen.output_text.append(arguments)
+        for field in ("arguments", "input"):
+            arguments = item.get(field)
+            if isinstance(arguments, str):
+                seen.output_text.append(arguments)
         for field in ("content", "summary"):
             parts = item.get(field)
             for part in parts if isinstance(parts, list) else ():
@@ -104,3 +113,10 @@ def _observe_texts(output: object, seen: Observation) -> None:
                     text = part.get("text", part.get("refusal"))
                     if isinstance(text, str):
                         seen.output_text.append(text)
+
+
+def encode(request: Request, endpoint: Endpoint) -> WireRequest:
+    """Put a request into the wire format."""
+    from costspan.core.protocols import responses_request
+
+    return responses_request.encode(request, endpoint)
