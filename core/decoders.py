@@ -194,4 +194,8 @@ def decoder_for(content_type: str) -> Decoder:
         return SSEDecoder()
     if media_type in ("application/x-ndjson", "application/jsonl", "application/x-jsonlines"):
         return NDJSONDecoder()
+    if media_type == "application/vnd.amazon.eventstream":
+        from costspan.core.aws_frames import FrameDecoder
+
+        return FrameDecoder()
     return JSONDecoder()
