@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from costspan.calling import acompletion, completion, estimate, flush, wrap
     from costspan.conversation import ConversationManager
+    from costspan.embeddings import aembedding, embedding
     from costspan.exporters.jsonlines import JsonLinesExporter
     from costspan.exporters.memory import InMemoryExporter
     from costspan.meter import Meter
     from costspan.middleware.tags import tags
     from costspan.notebook import report
     from costspan.reports.errors import ReportError
+    from costspan.safe import asafe_completion, safe_completion
 
 __all__ = [
     "ConversationManager",
@@ -21,10 +23,14 @@ __all__ = [
     "Meter",
     "ReportError",
     "acompletion",
+    "aembedding",
+    "asafe_completion",
     "completion",
+    "embedding",
     "estimate",
     "flush",
     "report",
+    "safe_completion",
     "tags",
     "wrap",
 ]
@@ -39,7 +45,11 @@ _HOMES = {
     "JsonLinesExporter": "costspan.exporters.jsonlines",
     "Meter": "costspan.meter",
     "ReportError": "costspan.reports.errors",
+    "aembedding": "costspan.embeddings",
+    "asafe_completion": "costspan.safe",
+    "embedding": "costspan.embeddings",
     "report": "costspan.notebook",
+    "safe_completion": "costspan.safe",
     "tags": "costspan.middleware.tags",
 }
 

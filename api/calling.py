@@ -18,6 +18,7 @@ from costspan.middleware.wrap import wrap as wrap_with
 from costspan.pricing.types import Estimate
 
 if TYPE_CHECKING:
+    from costspan.core.endpoint import Endpoint
     from costspan.core.reply import Reply
     from costspan.core.stream import AsyncStream, Stream
 
@@ -51,14 +52,14 @@ def wrap(x: T, *, meter: Meter | None = None) -> T:
         ...     return {"choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 2}}
         >>> ask = costspan.wrap(ask)
     """
-    if _disabled():
+    if disabled():
         return x
     if meter is None:
         found = config.load()
         tag_hasher(found.hashed_tags)
         if found.prices:
             read_overlay(found.prices)
-    return wrap_with(x, _source(meter))
+    return wrap_with(x, meter_source(meter))
 
 
 @overload
@@ -109,7 +110,9 @@ def completion(
     """
     from costspan.core.completion import completion as run
 
-    answer: Reply | Stream = _metered(run, meter)(model, messages, stream=stream, **params)
+    own = own_endpoints(meter)
+    metered = _metered(run, meter)
+    answer: Reply | Stream = metered(model, messages, stream=stream, **own, **params)
     return answer
 
 
@@ -146,8 +149,9 @@ async def acompletion(
     """Asynchronous `completion`."""
     from costspan.core.completion import acompletion as run
 
+    own = own_endpoints(meter)
     metered = _metered(run, meter)
-    answer: Reply | AsyncStream = await metered(model, messages, stream=stream, **params)
+    answer: Reply | AsyncStream = await metered(model, messages, stream=stream, **own, **params)
     return answer
 
 
@@ -188,7 +192,7 @@ def estimate(
     """
     given = {"messages": messages, "tools": tools, "max_tokens": max_tokens, **body}
     request = {"model": model, **{key: value for key, value in given.items() if value is not None}}
-    return _source(meter)().estimate(request, provider=provider, api=api)
+    return meter_source(meter)().estimate(request, provider=provider, api=api)
 
 
 def flush(timeout_s: float = 5.0) -> bool:
@@ -201,16 +205,33 @@ def flush(timeout_s: float = 5.0) -> bool:
 
 
 def _metered(function: Any, meter: Meter | None) -> Any:
-    return function if _disabled() else watch_function(function, _source(meter), _read)
+    return function if disabled() else watch_function(function, meter_source(meter), _read)
+
+
+def own_endpoints(meter: Meter | None) -> Mapping[str, Mapping[str, Endpoint]]:
+    """The servers that the Meter or the file names, as an argument of the core; empty for none."""
+    if meter is None and disabled():
+        found = _guard.run("reading the configuration", config.load)
+        own = found.endpoints if found else {}
+    else:
+        own = getattr(meter_source(meter)(), "endpoints", {})
+    return {"endpoints": own} if own else {}
 
 
 def _read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall:
     model, messages = args
+    wanted = kwargs.get("response_format")
+    if isinstance(wanted, type):
+        from costspan.core.structured import is_model, wire_format
+
+        if is_model(wanted):  # its schema counts in the estimate
+            kwargs = {**kwargs, "response_format": wire_format(wanted)[0]}
     asked = from_arguments({"model": model, "messages": messages, **kwargs})
     return asked._replace(is_request=True)
 
 
-def _source(meter: Meter | None) -> Callable[[], Meter]:
+def meter_source(meter: Meter | None) -> Callable[[], Meter]:
+    """Gives the Meter, or the default one that is in force when it is called."""
     return _default if meter is None else lambda: meter
 
 
@@ -228,5 +249,6 @@ def _default() -> Meter:
     return found
 
 
-def _disabled() -> bool:
+def disabled() -> bool:
+    """Whether the environment switches the metering off."""
     return os.environ.get("COSTSPAN_DISABLED", "").lower() in ("1", "true", "yes", "on")

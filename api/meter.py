@@ -13,6 +13,7 @@ from costspan.middleware import meter as middleware
 from costspan.middleware.config import EXPORTERS, SYNCS, Config, load
 
 if TYPE_CHECKING:
+    from costspan.core.endpoint import Endpoint
     from costspan.middleware.record import Exporter
     from costspan.pricing.catalogue import Catalogue
 
@@ -35,6 +36,7 @@ class Meter(middleware.Meter):
         sync: When the ledger's records are safe from a power failure: ``interval``, a fifth of a
             second later, or ``always``, before the call returns (it costs a sync of the disk).
         spool_limit_mb: How large the ledger's spool may get; then records are refused and counted.
+        endpoints: Servers of your own for `costspan.completion`, by the name before the slash.
         catalogue: The prices, if they are not the bundled ones with those of ``prices``.
 
     Raises:
@@ -57,6 +59,7 @@ class Meter(middleware.Meter):
         prices: str | os.PathLike[str] | None = None,
         sync: str = "interval",
         spool_limit_mb: int = 1024,
+        endpoints: Mapping[str, Endpoint] | None = None,
         catalogue: Catalogue | None = None,
     ) -> None:
         super().__init__(
@@ -70,6 +73,7 @@ class Meter(middleware.Meter):
             aliases=aliases,
             billing_mode=billing_mode,
         )
+        self.endpoints = dict(endpoints or {})
 
     @classmethod
     def from_config(cls, config: Config | None = None) -> Meter:
@@ -89,6 +93,7 @@ class Meter(middleware.Meter):
             prices=found.prices,
             sync=found.sync,
             spool_limit_mb=found.spool_limit_mb,
+            endpoints=found.endpoints,
         )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from costspan.core.attempt import Attempt
+from costspan.core.base64_pieces import joined_base64
 from costspan.core.decoders import Event
 from costspan.core.endpoint import Endpoint
 from costspan.core.errors import APIResponseValidationError
@@ -25,6 +28,9 @@ from costspan.core.reply import (
 from costspan.core.request import Request
 from costspan.core.types import JSON
 
+if TYPE_CHECKING:
+    from costspan.core.structured import Reader
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -35,22 +41,29 @@ class Exchange:
         endpoint: Who was asked.
         protocol: The wire format.
         dropped: Parameters that were left out.
+        reader: What reads the answers, where structured output was asked for.
     """
 
     request: Request
     endpoint: Endpoint
     protocol: Protocol
     dropped: tuple[str, ...] = ()
+    reader: Reader | None = None
 
 
-def reply_from_body(body: JSON, exchange: Exchange) -> Reply:
+def reply_from_body(body: JSON, exchange: Exchange, seen: Observation | None = None) -> Reply:
     """The reply in a whole body.
+
+    Args:
+        body: The body.
+        exchange: What was asked.
+        seen: Is told what the body says, where somebody wants to know.
 
     Raises:
         APIError: The body is an error in spite of its status.
         APIResponseValidationError: The body is no completion.
     """
-    seen = Observation(api=exchange.endpoint.protocol)
+    seen = seen or Observation(api=exchange.endpoint.protocol)
     exchange.protocol.observe(body, seen)
     choices = exchange.protocol.choices(body)
     if choices is None:
@@ -60,7 +73,8 @@ def reply_from_body(body: JSON, exchange: Exchange) -> Reply:
             )
         raise no_completion(exchange)
     reply = _reply(choices, seen, exchange)
-    created, fingerprint = body.get("created"), body.get("system_fingerprint")
+    created = body.get("created", body.get("created_at"))
+    fingerprint = body.get("system_fingerprint")
     reply.created = created if isinstance(created, int) else None
     reply.system_fingerprint = fingerprint if isinstance(fingerprint, str) else None
     reply.raw = body
@@ -84,10 +98,16 @@ def _reply(choices: list[Choice], seen: Observation, exchange: Exchange) -> Repl
     if exchange.request.legacy_functions:
         for choice in choices:
             show_function_call(choice.message)
+    if exchange.reader is not None:
+        from costspan.core.structured import make_readable
+
+        asked = exchange.request.model
+        make_readable(choices, exchange.reader, provider=endpoint.provider, model=asked)
     return Reply(
         id=seen.response_id,
         choices=choices,
-        model=seen.model,
+        # Converse names no model: the one that was asked for is the one that answered.
+        model=seen.model or exchange.request.model,
         service_tier=tier if isinstance(tier, str) else meters.served.tier if meters else None,
         usage=TokenUsage.of(meters),
         meters=meters,
@@ -104,13 +124,24 @@ class StreamAssembler:
 
     Attributes:
         exchange: What was asked of whom.
+        attempts: The requests that were made; the last one is this.
         seen: What has been seen so far.
     """
 
-    __slots__ = ("_created", "_final", "_fingerprint", "_parts", "_reader", "exchange", "seen")
+    __slots__ = (
+        "_created",
+        "_final",
+        "_fingerprint",
+        "_parts",
+        "_reader",
+        "attempts",
+        "exchange",
+        "seen",
+    )
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, attempts: Sequence[Attempt] = ()) -> None:
         self.exchange = exchange
+        self.attempts = attempts
         self.seen = Observation(api=exchange.endpoint.protocol)
         self._reader = exchange.protocol.chunks()
         self._parts: dict[int, _Parts] = {}
@@ -139,7 +170,8 @@ class StreamAssembler:
         chunk = self._reader.read(body)
         if chunk is None:
             return None
-        if not chunk.choices or isinstance(body.get("usage"), dict):
+        ends = any(choice.finish_reason for choice in chunk.choices)
+        if ends or not chunk.choices or isinstance(body.get("usage"), dict):
             chunk.usage = TokenUsage.of(seen.usage_of(exchange.endpoint.provider))
         self._created = chunk.created or self._created
         self._fingerprint = chunk.system_fingerprint or self._fingerprint
@@ -165,6 +197,7 @@ class StreamAssembler:
         reply = _reply(choices, self.seen, self.exchange)
         reply.created = self._created
         reply.system_fingerprint = self._fingerprint
+        reply.attempts = self.attempts
         return reply
 
 
@@ -182,6 +215,8 @@ class _Parts:
     thinking_blocks: list[JSON] = field(default_factory=list)
     annotations: list[object] = field(default_factory=list)
     audio: dict[str, object] = field(default_factory=dict)
+    images: list[object] = field(default_factory=list)
+    extra_content: JSON | None = None
     logprobs: dict[str, list[object]] = field(default_factory=dict)
     finish_reason: str | None = None
 
@@ -204,6 +239,8 @@ class _Parts:
             _add_function(self.function_call, delta.function_call)
         self.thinking_blocks += delta.thinking_blocks or ()
         self.annotations += delta.annotations or ()
+        self.images += delta.images or ()
+        self.extra_content = delta.extra_content or self.extra_content
         if delta.audio:
             _add_audio(self.audio, delta.audio)
         for name, entries in (choice.logprobs or {}).items():
@@ -223,6 +260,7 @@ class _Parts:
             self.call_by_index[index] = call
             self.calls.append(call)
         call.id = call.id or delta.id
+        call.extra_content = delta.extra_content or call.extra_content
         _add_function(call.function, delta.function)
 
     def joined(self, index: int) -> Choice:
@@ -237,6 +275,8 @@ class _Parts:
             refusal="".join(self.refusal) or None,
             annotations=self.annotations or None,
             audio=self.audio or None,
+            images=self.images or None,
+            extra_content=self.extra_content,
         )
         return Choice(index, message, self.finish_reason, self.logprobs or None)
 
@@ -251,5 +291,9 @@ def _add_audio(whole: dict[str, object], piece: Mapping[str, object]) -> None:
     """Join a piece of audio: its data and transcript grow, the rest is replaced."""
     for name, value in piece.items():
         known = whole.get(name)
-        grows = name in ("data", "transcript") and isinstance(known, str)
-        whole[name] = f"{known}{value}" if grows else value
+        if not isinstance(known, str) or not isinstance(value, str):
+            whole[name] = value
+        elif name == "data":
+            whole[name] = joined_base64(known, value)
+        else:
+            whole[name] = known + value if name == "transcript" else value

@@ -16,7 +16,6 @@ NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 """No settings; read-only, because it is shared."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a provider is reached and what its server wants: one row of ``endpoints.toml``.
@@ -31,14 +30,13 @@ class Endpoint:
         base_path: Path between the host in that variable and the operation.
         settings: What the addresses need to know, by name: environment variables that may tell it.
         defaults: Settings that need not be told.
-        paths: Path of an operation by api, where it is not the wire format's own; it may hold
-            ``{model}`` and settings.
-        query: Query of every request, which may hold settings.
+        paths: Path and query of an operation by api, where they are not the wire format's own;
+            they may hold ``{model}`` and settings.
         key: Environment variables that may hold the API key; the first one set wins.
         key_required: Whether the server refuses requests without a key.
         auth: How the key travels: ``bearer``, ``aws`` (a bearer key, or else a signature with the
             credentials of the AWS tools), or the name of a header.
-        protocol: Api name of the wire format; empty for providers that are only recognised.
+        protocol: Api name of the wire format.
         protocols: Further wire formats that the server speaks, chosen with ``api=``.
         models: Prefixes of bare model names that mean this provider.
         not_models: Exceptions to ``models``.
@@ -48,6 +46,7 @@ class Endpoint:
             where it takes what the caller gave.
         unsupported: Parameters that the server refuses.
         unsupported_in_messages: Fields of messages that the server refuses.
+        one_answer: Prefixes of models that give one answer a request, where others give ``n``.
         default_max_tokens: The bound sent where the wire format requires one and none was given.
     """
 
@@ -60,7 +59,6 @@ class Endpoint:
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     key_required: bool = True
     auth: str = "bearer"
@@ -73,6 +71,7 @@ class Endpoint:
     max_tokens_field: str = ""
     unsupported: tuple[str, ...] = ()
     unsupported_in_messages: tuple[str, ...] = ()
+    one_answer: tuple[str, ...] = ()
     default_max_tokens: int | None = None
 
     @property
@@ -106,7 +105,6 @@ class Endpoint:
         return replace(
             self,
             base_url=self._filled(base_url, known) if base_url else None,
-            query={name: self._filled(value, known) for name, value in self.query.items()},
             # Filled for good, so that nothing is asked of the environment again.
             settings={},
             defaults=known,
@@ -145,6 +143,7 @@ class Endpoint:
         for version in ("/v1", "/v2"):
             if path.startswith((version + "/", "/api/")):
                 prefix = prefix.removesuffix(version)
-        pairs = [parts.query] if parts.query else []
-        pairs += [f"{quote(k)}={quote(v)}" for k, v in {**self.query, **query}.items()]
+        path, _, own = path.partition("?")
+        pairs = [each for each in (parts.query, own) if each]
+        pairs += [f"{quote(name)}={quote(value)}" for name, value in query.items()]
         return parts._replace(path=prefix + path, query="&".join(pairs)).geturl()

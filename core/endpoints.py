@@ -8,6 +8,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,22 +19,24 @@ from costspan.core.naming import canonical_provider
 COMPATIBLE = "openai-compatible"
 """The provider of a base URL that no row claims."""
 
+NO_ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({})
+"""No endpoints of one's own; read-only, because it is shared."""
+
 
 @cache
 def _rows() -> Mapping[str, Endpoint]:
     import tomllib
 
     text = Path(__file__).with_name("endpoints.toml").read_text("utf-8")
-    return {name: _row(name, row) for name, row in tomllib.loads(text).items()}
+    return {name: described(name, fields) for name, fields in tomllib.loads(text).items()}
 
 
-def _row(name: str, row: Mapping[str, object]) -> Endpoint:
-    fields: dict[str, Any] = {
-        field: _frozen(value)
-        for field, value in row.items()
-        if field not in ("source", "date")
+def described(name: str, fields: Mapping[str, object]) -> Endpoint:
+    """The endpoint that a table of the file describes."""
+    frozen = {
+        field: _frozen(value) for field, value in fields.items() if field not in ("source", "date")
     }
-    return Endpoint(canonical_provider(name), **fields)
+    return Endpoint(canonical_provider(name), **frozen)
 
 
 def _frozen(value: Any) -> Any:
@@ -55,7 +58,7 @@ def _row_name(provider: str) -> str | None:
 
 
 def _completable() -> list[str]:
-    return sorted(name for name, row in _rows().items() if row.protocol)
+    return sorted(_rows())
 
 
 def endpoint(
@@ -75,14 +78,14 @@ def endpoint(
     """
     name = _row_name(provider)
     row = _rows()[name] if name else None
-    if row is None or not (row.protocol or base_url):
-        raise _no_endpoint(provider, recognised=row is not None)
+    if row is None:
+        raise _no_endpoint(provider)
     if base_url:
         return _elsewhere(row, base_url).with_settings(settings)
     found = (os.environ.get(each, "").strip().rstrip("/") for each in row.base_url_variables)
     from_environment = next(filter(None, found), None)
     if from_environment:
-        row = replace(row, base_url=from_environment + row.base_path)
+        row = replace(row, base_url=_address(from_environment) + row.base_path)
     if row.base_url is None:
         cure = "".join(f" or set {variable}" for variable in row.base_url_variables)
         raise BadRequestError(f"{name} has no common address: give base_url={cure}")
@@ -91,7 +94,10 @@ def endpoint(
 
 def _elsewhere(row: Endpoint, base_url: str) -> Endpoint:
     """A row at another address, without the quirks of the provider's own server if it is none."""
-    found = replace(row, base_url=base_url.rstrip("/"), protocol=row.protocol or "chat")
+    found = replace(row, base_url=_address(base_url), base_url_global=None)
+    if found.protocol != "chat" and base_url.rstrip("/").endswith("/openai"):
+        # The door for OpenAI's clients, as Google has one.
+        found = replace(found, protocol="chat", paths={}, auth="bearer")
     if provider_from_url(base_url) == row.provider:
         return found
     return replace(
@@ -104,18 +110,33 @@ def _elsewhere(row: Endpoint, base_url: str) -> Endpoint:
     )
 
 
+def _address(base_url: str) -> str:
+    """A base URL without its closing slash.
+
+    Raises:
+        BadRequestError: It is no address.
+    """
+    try:
+        parts = urlsplit(base_url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise BadRequestError(
+            f"base_url={base_url!r} is no address: write it as in https://llm.example.com/v1"
+        )
+    return base_url.rstrip("/")
+
+
 def _near(name: str) -> list[str]:
     import difflib
 
     return difflib.get_close_matches(name.lower(), _completable(), n=3, cutoff=0.6)
 
 
-def _no_endpoint(provider: str, *, recognised: bool) -> BadRequestError:
+def _no_endpoint(provider: str) -> BadRequestError:
     near = _near(provider)
-    if recognised:
-        reason = "its wire format is not supported"
-    else:
-        reason = f"did you mean {' or '.join(near)}?" if near else "no row has this name"
+    reason = f"did you mean {' or '.join(near)}?" if near else "no row has this name"
     return BadRequestError(
         f"no endpoint for the provider {provider!r}: {reason}. For a server that speaks OpenAI's "
         f"wire format give base_url=. Providers: {', '.join(_completable())}",
@@ -138,7 +159,8 @@ def api_key_for(row: Endpoint, given: str | None) -> str | None:
             "header can carry: copy it again",
             provider=row.provider,
         )
-    if key or not row.key_required:
+    # AWS takes a signature in its place.
+    if key or not row.key_required or row.auth == "aws":
         return key
     cure = f"set {' or '.join(row.key)}, or " if row.key else ""
     raise AuthenticationError(
@@ -170,17 +192,26 @@ def split_model(model: str, *, base_url: str | None = None) -> tuple[str, str]:
 
 
 def resolve(
-    model: str, *, base_url: str | None = None, settings: Mapping[str, str] = NO_SETTINGS
+    model: str,
+    *,
+    base_url: str | None = None,
+    settings: Mapping[str, str] = NO_SETTINGS,
+    own: Mapping[str, Endpoint] = NO_ENDPOINTS,
 ) -> tuple[Endpoint, str]:
     """The endpoint that a model name means, and the model without its prefix.
 
     Args:
         model, base_url: As in `split_model`.
         settings: As in `endpoint`.
+        own: Endpoints of the caller's own by the name before the slash; they win over the rows.
 
     Raises:
         BadRequestError: As in `split_model` and `endpoint`.
     """
+    prefix, slash, bare = model.partition("/")
+    if slash and prefix in own:
+        row = own[prefix]
+        return (_elsewhere(row, base_url) if base_url else row).with_settings(settings), bare
     name, rest = _split(model, base_url)
     row = endpoint(name, base_url=base_url, settings=settings)
     owner = provider_from_url(base_url) if base_url else None
@@ -189,6 +220,16 @@ def resolve(
         # whose key and whose prices these are.
         row = replace(row, provider=owner, key=_rows()[owner].key)
     return row, rest
+
+
+def row_name_of(model: str, base_url: str | None, own: Mapping[str, Endpoint]) -> str:
+    """The name of the row, or of the caller's own endpoint, that a model name means.
+
+    Raises:
+        BadRequestError: As in `split_model`.
+    """
+    prefix, slash, _ = model.partition("/")
+    return prefix if slash and prefix in own else _split(model, base_url)[0]
 
 
 def _split(model: str, base_url: str | None) -> tuple[str, str]:
@@ -218,7 +259,10 @@ def provider_from_url(url: str) -> str | None:
 
     Local servers are told apart by port alone, so an address on the loopback is nobody's.
     """
-    host = urlsplit(url if "//" in url else f"//{url}").hostname
+    try:
+        host = urlsplit(url if "//" in url else f"//{url}").hostname
+    except ValueError:  # no address at all
+        return None
     return _owner(host) if host else None
 
 
@@ -227,7 +271,8 @@ def _host_patterns() -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
     plain: dict[str, str] = {}
     patterns: list[tuple[str, str]] = []
     for provider, row in _rows().items():
-        own = (row.host,) if row.host and row.key_required else ()
+        own_host = row.host if row.key_required and "{" not in (row.base_url or "") else None
+        own = (own_host,) if own_host else ()
         for host in (*own, *row.hosts):
             if "*" in host:
                 patterns.append((host, provider))

@@ -1,17 +1,22 @@
-"""From a failed response to its error: one map of statuses, codes and words for all providers."""
+"""From a failed response to its error: one table of statuses, names and words for all providers.
+
+Read in the error references of OpenAI, Anthropic, Google, AWS (Bedrock's user guide,
+"Troubleshooting API error codes"), Azure, Cohere, Ollama, vLLM and llama.cpp, 2026-11.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 
+from costspan.core.error_bodies import LONGEST_SAID, Said, said_by
 from costspan.core.errors import (
     APIError,
+    APIStatusError,
     AuthenticationError,
     BadRequestError,
+    ConflictError,
     ContentPolicyViolationError,
     ContextWindowExceededError,
     InternalServerError,
@@ -24,26 +29,8 @@ from costspan.core.errors import (
     Timeout,
     UnprocessableEntityError,
 )
-
-_KEY_SHAPES = re.compile(
-    r"(?i)\b(?:bearer\s+|(?:sk|pk|gsk|xai|hf|csk|fw|pplx|tgp|nvapi|r8)[-_]|AIza)[\w*.\-]{6,}"
-)
-_REDACTED = "[key removed]"
-_SHORTEST_SECRET = 8  # local servers take keys like "none", which are words and no secrets
-
-
-def redact(value: object, secret: str | None = None) -> object:
-    """A copy of a decoded JSON value without ``secret`` and what looks like an API key."""
-    if isinstance(value, str):
-        if secret and len(secret) >= _SHORTEST_SECRET:
-            value = value.replace(secret, _REDACTED)
-        return _KEY_SHAPES.sub(_REDACTED, value)
-    if isinstance(value, Mapping):
-        return {key: redact(each, secret) for key, each in value.items()}
-    if isinstance(value, list):
-        return [redact(each, secret) for each in value]
-    return value
-
+from costspan.core.redaction import redact
+from costspan.core.retry_after import retry_after_s
 
 _CLASS_BY_STATUS: dict[int, type[APIError]] = {
     400: BadRequestError,
@@ -52,58 +39,120 @@ _CLASS_BY_STATUS: dict[int, type[APIError]] = {
     403: PermissionDeniedError,
     404: NotFoundError,
     408: Timeout,
+    409: ConflictError,
     413: BadRequestError,
     422: UnprocessableEntityError,
     429: RateLimitError,
     503: ServiceUnavailableError,
     504: Timeout,
+    521: ServiceUnavailableError,  # of Cloudflare: the server behind it is down,
+    523: ServiceUnavailableError,  # cannot be reached,
+    524: Timeout,  # or takes too long
     529: OverloadedError,
 }
 
-# Types and codes of error events, which come without a status of their own.
-_STATUS_BY_TYPE = {
-    "authentication_error": 401,
-    "invalid_api_key": 401,
-    "billing_error": 402,
-    "insufficient_quota": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "timeout_error": 504,
-    "invalid_request_error": 400,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "rate_limit_exceeded": 429,
-    "overloaded_error": 529,
-    "api_error": 500,
-    "server_error": 500,
+# Names that say more than the status that comes with them. Names are compared in lower case,
+# without underscores and the "Exception" at their end.
+_CLASS_BY_NAME: dict[str, type[APIError]] = {
+    "insufficientquota": QuotaExceededError,
+    "billingerror": QuotaExceededError,
+    "billinghardlimitreached": QuotaExceededError,
+    "servicequotaexceeded": QuotaExceededError,
+    "contextlengthexceeded": ContextWindowExceededError,
+    "exceedcontextsizeerror": ContextWindowExceededError,
+    "contentfilter": ContentPolicyViolationError,
+    "contentpolicyviolation": ContentPolicyViolationError,
+    "responsibleaipolicyviolation": ContentPolicyViolationError,
+    "datainspectionfailed": ContentPolicyViolationError,
+    "apikeyinvalid": AuthenticationError,
+    "invalidapikey": AuthenticationError,
+    "invalidgrant": AuthenticationError,
+    "throttling": RateLimitError,
+    "modelnotready": ServiceUnavailableError,
+    "modeltimeout": Timeout,
+    "modelerror": InternalServerError,
+    "modelstreamerror": InternalServerError,
 }
 
-# Failures that providers tell apart by code where they have one and by words where they have
-# none; read in their error references, 2026-11. The first match wins.
-_TOLD_APART: tuple[tuple[type[APIError], frozenset[int], re.Pattern[str]], ...] = (
+_AWS_CREDENTIALS = frozenset(
+    (
+        "unrecognizedclient",
+        "invalidclienttokenid",
+        "expiredtoken",
+        "requestexpired",
+        "invalidsignature",
+        "signaturedoesnotmatch",
+        "incompletesignature",
+        "missingauthenticationtoken",
+    )
+)
+"""What AWS says with 400 or 403 of credentials that it does not accept."""
+
+# Names in error events, which come without a status of their own.
+_STATUS_BY_NAME: dict[str, int] = {
+    "authenticationerror": 401,
+    "invalidapikey": 401,
+    "unauthenticated": 401,
+    "billingerror": 402,
+    "insufficientquota": 402,
+    "permissionerror": 403,
+    "permissiondenied": 403,
+    "accessdenied": 403,
+    "notfounderror": 404,
+    "notfound": 404,
+    "resourcenotfound": 404,
+    "modeltimeout": 408,
+    "requesttoolarge": 413,
+    "modelerror": 424,
+    "modelstreamerror": 424,
+    "ratelimiterror": 429,
+    "ratelimitexceeded": 429,
+    "resourceexhausted": 429,
+    "throttling": 429,
+    "modelnotready": 429,
+    "invalidrequesterror": 400,
+    "invalidargument": 400,
+    "failedprecondition": 400,
+    "validation": 400,
+    "contextlengthexceeded": 400,
+    "contentfilter": 400,
+    "apierror": 500,
+    "servererror": 500,
+    "internal": 500,
+    "internalserver": 500,
+    "unavailable": 503,
+    "serviceunavailable": 503,
+    "deadlineexceeded": 504,
+    "timeouterror": 504,
+    "overloadederror": 529,
+}
+
+# Failures that some providers tell apart by words alone.
+_CLASS_BY_WORDS: tuple[tuple[type[APIError], frozenset[int], re.Pattern[str]], ...] = (
     (
         QuotaExceededError,
         frozenset((400, 403, 429)),
         re.compile(
-            r"insufficient_quota|billing_error|billing_hard_limit|credit balance is too low"
-            r"|exceeded your current quota|insufficient (?:balance|credits)"
+            r"credit balance is too low|exceeded your current quota"
+            r"|insufficient (?:balance|credits)",
+            re.IGNORECASE,
         ),
     ),
     (
         ContextWindowExceededError,
         frozenset((400, 413, 422)),
         re.compile(
-            r"context_length_exceeded|maximum context length|prompt is too long"
-            r"|exceeds? the (?:available )?context (?:size|window|length)|context window"
+            r"maximum context length|(?:prompt|input) is too long|context window"
+            r"|exceeds? the (?:available )?context (?:size|window|length)"
+            r"|exceeds the maximum number of tokens|too many (?:input )?tokens:"
+            r"|maximum number of (?:input )?tokens allowed",
+            re.IGNORECASE,
         ),
     ),
     (
         ContentPolicyViolationError,
         frozenset((400, 403, 422)),
-        re.compile(
-            r"content_filter|content_policy_violation|responsibleaipolicyviolation"
-            r"|content management policy|content filtering policy"
-        ),
+        re.compile(r"content management policy|content filtering policy", re.IGNORECASE),
     ),
 )
 
@@ -113,7 +162,6 @@ _CURES: dict[type[APIError], str] = {
     ContextWindowExceededError: "shorten the messages or lower max_tokens",
     QuotaExceededError: "raise the limit or add credit in the provider's console",
 }
-_LONGEST_SAID = 500
 
 
 def error_from_response(
@@ -136,79 +184,109 @@ def error_from_response(
         key_variables: Environment variables that may hold the key, to name the cure.
         secret: The API key that was sent, so that no echo of it survives.
     """
-    decoded = body if isinstance(body, Mapping) else _decoded(body)
-    clean = redact(decoded, secret)
-    said, code = _said(clean)
-    kind = _class_of(status, f"{code} {clean}".lower())
-    cure = _CURES.get(kind)
-    if kind is AuthenticationError:
-        cure = f"check the key in {' or '.join(key_variables) or 'api_key='}"
-    return kind(
-        f"{provider}: {said or 'no reason given'} (HTTP {status})" + (f"; {cure}" if cure else ""),
+    clean = redact(body if isinstance(body, Mapping) else _decoded(body), secret)
+    said = said_by(clean, headers)
+    kind = _class_of(status, said)
+    cure = _cure(kind, said, provider, model, key_variables)
+    error = kind(
+        f"{provider}: {said.message or 'no reason given'} (HTTP {status})"
+        + (f"; {cure}" if cure else ""),
         provider=provider,
         model=model,
         status_code=status,
-        code=code,
-        request_id=headers.get("x-request-id") or headers.get("request-id"),
-        retry_after_s=_retry_after_s(headers),
-        body=clean if isinstance(clean, (Mapping, str)) else None,
+        code=said.names[0] if said.names else None,
+        request_id=said.request_id,
+        retry_after_s=retry_after_s(status, headers, said.details),
+        body=_kept(clean),
     )
+    error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", ""))
+    return error
 
 
 def error_from_event(
     event: Mapping[str, object], *, provider: str, model: str | None = None
 ) -> APIError:
     """The error that an error event in the middle of a stream means."""
-    error = event.get("error")
-    nested = error if isinstance(error, dict) else event
-    status = nested.get("code")
-    if not isinstance(status, int) or not 400 <= status < 600:
-        names = (nested.get("type"), nested.get("code"))
-        found = (_STATUS_BY_TYPE.get(name) for name in names if isinstance(name, str))
-        status = next((each for each in found if each), 500)
+    event = _error_holder(event)
+    said = said_by(event, {})
+    known = (_STATUS_BY_NAME.get(_plain(name)) for name in said.names)
+    status = said.status or next(filter(None, known), 500)
     return error_from_response(status, {}, event, provider=provider, model=model)
 
 
-def _class_of(status: int, words: str) -> type[APIError]:
-    for kind, statuses, pattern in _TOLD_APART:
-        if status in statuses and pattern.search(words):
+def _error_holder(event: Mapping[str, object]) -> Mapping[str, object]:
+    """The error of an event that nests it: in the response that failed, or in Cohere's delta."""
+    for name in ("response", "delta"):
+        inner = event.get(name)
+        if isinstance(inner, dict) and inner.get("error"):
+            return {"error": inner["error"]}
+    return event
+
+
+def _class_of(status: int, said: Said) -> type[APIError]:
+    names = [_plain(name) for name in said.names]
+    if not _AWS_CREDENTIALS.isdisjoint(names):
+        return AuthenticationError
+    told = (_CLASS_BY_NAME.get(name) for name in names)
+    kind = next(filter(None, told), None) or _class_of_quota(said)
+    if kind is not None:
+        return kind
+    for kind, statuses, words in _CLASS_BY_WORDS:
+        if status in statuses and words.search(said.message):
             return kind
-    return _CLASS_BY_STATUS.get(status, InternalServerError if status >= 500 else APIError)
+    return _CLASS_BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
+
+
+def _class_of_quota(said: Said) -> type[APIError] | None:
+    """What of Google's quotas is used up: a minute's is soon there again, a day's is not.
+
+    Its words are the same for all of them, and those that OpenAI has for an empty account.
+    """
+    violations = [
+        each
+        for detail in said.details
+        if isinstance(found := detail.get("violations"), list)
+        for each in found
+        if isinstance(each, Mapping)
+    ]
+    if not violations:
+        return None
+    for_good = any("PerDay" in str(each.get("quotaId")) for each in violations)
+    return QuotaExceededError if for_good or "limit: 0," in said.message else RateLimitError
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").removesuffix("exception")
+
+
+def _cure(
+    kind: type[APIError],
+    said: Said,
+    provider: str,
+    model: str | None,
+    key_variables: tuple[str, ...],
+) -> str | None:
+    if kind is AuthenticationError:
+        if any(_plain(name) in _AWS_CREDENTIALS for name in said.names):
+            return "check or renew the AWS credentials"
+        return f"check the key in {' or '.join(key_variables) or 'api_key='}"
+    if kind is NotFoundError and provider == "ollama" and model:
+        return f"fetch the model with: ollama pull {model}"
+    if "DeploymentNotFound" in said.names:
+        return "with azure the model is the name of the deployment; check it and base_url"
+    return _CURES.get(kind)
 
 
 def _decoded(body: bytes) -> object:
     try:
         found: object = json.loads(body)
     except (ValueError, RecursionError):
-        return body.decode("utf-8", "replace")[:_LONGEST_SAID]
-    return found
+        return body.decode("utf-8", "replace")
+    # Gemini sends a list where no event stream was asked for.
+    return found[0] if isinstance(found, list) and found else found
 
 
-def _said(body: object) -> tuple[str, str | None]:
-    """The message of an error body, and its code or else its type."""
-    if not isinstance(body, Mapping):
-        return (body if isinstance(body, str) else ""), None
-    error = body.get("error")
-    if isinstance(error, str):
-        return error, None
-    if not isinstance(error, Mapping):
-        error = body
-    message, code, kind = error.get("message"), error.get("code"), error.get("type")
-    named = code if isinstance(code, (str, int)) else kind
-    said = message if isinstance(message, str) else ""
-    return said[:_LONGEST_SAID], None if named is None else str(named)
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait; a date counts from the response's own ``date``, so no clock is read."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        with suppress(ValueError):
-            seconds = float(headers.get(name, "")) * unit
-            return seconds if 0 <= seconds < math.inf else None
-    from email.utils import parsedate_to_datetime
-
-    try:
-        until = parsedate_to_datetime(headers.get("retry-after", ""))
-        return max(0.0, (until - parsedate_to_datetime(headers.get("date", ""))).total_seconds())
-    except (TypeError, ValueError):
-        return None
+def _kept(clean: object) -> Mapping[str, object] | str | None:
+    if isinstance(clean, str):
+        return clean[:LONGEST_SAID]
+    return clean if isinstance(clean, Mapping) else None

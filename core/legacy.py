@@ -25,7 +25,8 @@ def tool_turns(messages: Sequence[JSON]) -> list[JSON]:
     """The messages with function calls and their results as tool calls and theirs.
 
     The older form has no ids: a result belongs to the latest call of its function, so the id is
-    made of the position of the call.
+    made of the position of the call. An answer that shows its first tool call in the older form
+    too keeps the id that it has.
     """
     found: list[JSON] = []
     latest: dict[object, str] = {}
@@ -36,11 +37,15 @@ def tool_turns(messages: Sequence[JSON]) -> list[JSON]:
             call_id = latest.get(name, f"call_{name}")
             result = {"role": "tool", "tool_call_id": call_id, "content": message.get("content")}
             found.append(result)
-        elif isinstance(call, Mapping) and not message.get("tool_calls"):
-            call_id = latest[call.get("name")] = f"call_{position}"
+        elif isinstance(call, Mapping):
             plain = {k: v for k, v in message.items() if k != "function_call"}
-            tool_call = {"id": call_id, "type": "function", "function": call}
-            found.append({**plain, "tool_calls": [tool_call]})
+            calls = plain.get("tool_calls")
+            if not isinstance(calls, Sequence) or not calls:
+                made = {"id": f"call_{position}", "type": "function", "function": call}
+                calls = plain["tool_calls"] = [made]
+            if isinstance(calls[0], Mapping):
+                latest[call.get("name")] = str(calls[0].get("id"))
+            found.append(plain)
         else:
             found.append(message)
     return found

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from costspan.core.errors import BadRequestError
 from costspan.core.types import JSON
+
+if TYPE_CHECKING:
+    from costspan.core.endpoint import Endpoint
+    from costspan.core.keyring import ApiKey
+    from costspan.core.mock import MockResponse
+    from costspan.core.policy import Policy
 
 
 class CompletionParams(TypedDict, total=False):
@@ -27,7 +33,8 @@ class CompletionParams(TypedDict, total=False):
         user, safety_identifier: Who the end user is, for the provider's abuse checks.
         tools, tool_choice, parallel_tool_calls: Tools in OpenAI's shape.
         functions, function_call: Their older form; sent as tools.
-        response_format: ``{"type": "json_object"}`` and the like.
+        response_format: ``{"type": "json_object"}``, a JSON schema, or a pydantic model; see
+            ``reply.parsed``.
         reasoning_effort: ``minimal``, ``low``, ``medium``, ``high`` ...
         thinking: Anthropic's ``{"type": "enabled", "budget_tokens": n}``.
         thinking_budget: Tokens for thinking; the same as ``thinking`` with that budget.
@@ -57,7 +64,7 @@ class CompletionParams(TypedDict, total=False):
     parallel_tool_calls: bool | None
     functions: Sequence[JSON] | None
     function_call: str | JSON | None
-    response_format: JSON | None
+    response_format: JSON | type | None
     reasoning_effort: str | None
     thinking: JSON | None
     thinking_budget: int | None
@@ -74,19 +81,29 @@ class CompletionParams(TypedDict, total=False):
     metadata: JSON | None
 
 
-ApiKey: TypeAlias = str | Callable[[], str]
-"""A key, or what is called before each request to get one that is still valid."""
-
-
 class CompletionArguments(CompletionParams, total=False):
     """All keyword arguments of `completion` but ``stream``.
 
     Attributes:
         api_key: The key, or a function that returns it; from the environment where not given.
+            Several in a list, or in a `KeyRing`: the next one is taken on 401, 403 and 429.
         base_url, api_base: Another server that speaks the provider's wire format: two names of
             one argument.
+        api: Another wire format of the server: ``responses`` for OpenAI's Responses.
+        region, project, api_version: What the address of the provider needs: the region of AWS
+            and Vertex, the project of Vertex, the version of Azure's API. LiteLLM's names
+            ``aws_region_name``, ``vertex_location`` and ``vertex_project`` mean the same.
+        endpoints: Servers of one's own, by the name before the slash of the model.
         timeout: Seconds without progress on the network, or a timeout object of the HTTP library;
             None waits forever. 600 seconds where not given.
+        policy: A `Policy`: retries, deadline, limits of waiting, circuit breaker.
+        num_retries, max_retries: How often a request is repeated, instead of the policy's number:
+            two names of one argument.
+        fallbacks: Models that are asked in turn when the one before failed: names, or mappings
+            with ``model`` and what else is different for it (``api_key``, ``base_url``,
+            ``max_tokens`` ...). The key and address of the first model go to fallbacks of the same
+            provider only.
+        mock_response: Answer with this, and send nothing; see `costspan.core.mock`.
         client: An httpx or httpx2 client to send with.
         drop_params: Leave out parameters that the provider lacks, and name them in the reply's
             ``dropped_params``, instead of failing.
@@ -96,7 +113,20 @@ class CompletionArguments(CompletionParams, total=False):
     api_key: ApiKey | None
     base_url: str | None
     api_base: str | None
+    api: str | None
+    region: str | None
+    aws_region_name: str | None
+    vertex_location: str | None
+    project: str | None
+    vertex_project: str | None
+    api_version: str | None
+    endpoints: Mapping[str, Endpoint] | None
     timeout: Any
+    policy: Policy | None
+    num_retries: int | None
+    max_retries: int | None
+    fallbacks: Sequence[str | Mapping[str, Any]] | None
+    mock_response: MockResponse | None
     client: Any
     drop_params: bool | None
     extra_body: Mapping[str, object] | None

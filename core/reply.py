@@ -6,18 +6,25 @@ reading it never raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from costspan.core.types import JSON, Usage
+
+if TYPE_CHECKING:
+    from costspan.core.attempt import Attempt
+    from costspan.core.structured import Reader
 
 Slot: TypeAlias = "object | None"
 """A value that another room fills in; the core knows nothing of its type."""
 
 
 class Shape:
-    """What all parts of a reply have in common: items as well as attributes, and `model_dump`."""
+    """What all parts of a reply have in common: items as well as attributes, and `model_dump`.
+
+    Fields that begin with an underscore are no items.
+    """
 
     __slots__ = ()
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -25,23 +32,23 @@ class Shape:
     """Fields of ours that OpenAI's shape does not have."""
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self.__dataclass_fields__:
+        if name not in self:
             raise KeyError(name)
         return getattr(self, name)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.__dataclass_fields__
+        return name in self.__dataclass_fields__ and not str(name).startswith("_")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.__dataclass_fields__)
+        return iter(self.keys())
 
     def keys(self) -> Iterable[str]:
         """The names of the fields, so that ``dict(reply)`` works."""
-        return self.__dataclass_fields__.keys()
+        return [name for name in self.__dataclass_fields__ if not name.startswith("_")]
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a field; ``default`` where there is no such field or it is None."""
-        value = getattr(self, name, None) if name in self.__dataclass_fields__ else None
+        value = getattr(self, name) if name in self else None
         return default if value is None else value
 
     def model_dump(self, *, exclude_none: bool = False) -> dict[str, object]:
@@ -52,7 +59,7 @@ class Shape:
         """
         return {
             name: _dumped(value, exclude_none)
-            for name in self.__dataclass_fields__
+            for name in self.keys()
             if name not in self._own
             and not ((value := getattr(self, name)) is None and exclude_none)
         }
@@ -76,12 +83,20 @@ class Function(Shape):
 
 @dataclass(slots=True)
 class ToolCall(Shape):
-    """A tool call, or in a chunk a piece of one; ``index`` is set in chunks only."""
+    """A tool call, or in a chunk a piece of one.
+
+    Attributes:
+        id, type, function: As OpenAI has them.
+        index: The place of the call, in chunks only.
+        extra_content: What Google wants back with the call:
+            ``{"google": {"thought_signature": ...}}``.
+    """
 
     id: str | None = None
     type: str | None = "function"
     function: Function = field(default_factory=Function)
     index: int | None = None
+    extra_content: Mapping[str, object] | None = None
 
 
 @dataclass(slots=True)
@@ -98,6 +113,8 @@ class Message(Shape):
         refusal: Why the model refused.
         annotations: Citations, as the provider gave them.
         audio: Audio output, as the provider gave it.
+        images: Images that the model made, as ``image_url`` parts.
+        extra_content: What Google wants back with the text, as in `ToolCall`.
     """
 
     role: str | None = None
@@ -109,6 +126,8 @@ class Message(Shape):
     refusal: str | None = None
     annotations: list[object] | None = None
     audio: Mapping[str, object] | None = None
+    images: list[object] | None = None
+    extra_content: Mapping[str, object] | None = None
 
 
 @dataclass(slots=True)
@@ -119,6 +138,26 @@ class Choice(Shape):
     message: Message
     finish_reason: str | None = None
     logprobs: Mapping[str, object] | None = None
+    _reader: Reader | None = field(default=None, repr=False, compare=False)
+    _parsed: tuple[Any] | None = field(default=None, repr=False, compare=False)
+
+    def read_with(self, reader: Reader) -> None:
+        """Let `parsed` read the answer with this reader."""
+        self._reader, self._parsed = reader, None
+
+    @property
+    def parsed(self) -> Any:
+        """The answer as an instance of the pydantic model that ``response_format`` named, or as
+        decoded JSON; None where no structured output was asked for, or tools are to be called.
+
+        Raises:
+            JSONSchemaValidationError: The answer is no JSON or does not fit; ``text`` holds it.
+        """
+        if self._parsed is None:
+            if self._reader is None:
+                return None
+            self._parsed = (self._reader.read(self),)
+        return self._parsed[0]
 
 
 @dataclass(slots=True)
@@ -208,6 +247,7 @@ class Reply(Shape):
         endpoint, port: Host and port of the server.
         raw: The body as received; None for a streamed reply.
         dropped_params: Parameters that the wire format lacks and ``drop_params`` left out.
+        attempts: The requests that were made for it, failed ones and those of a fan-out included.
         cost, estimate: What the call cost and was estimated to cost, where it was metered.
     """
 
@@ -220,6 +260,7 @@ class Reply(Shape):
             "port",
             "raw",
             "dropped_params",
+            "attempts",
             "cost",
             "estimate",
         )
@@ -240,5 +281,11 @@ class Reply(Shape):
     port: int | None = None
     raw: JSON | None = None
     dropped_params: tuple[str, ...] = ()
+    attempts: Sequence[Attempt] = ()
     cost: Slot = None
     estimate: Slot = None
+
+    @property
+    def parsed(self) -> Any:
+        """The first answer's `Choice.parsed`; None where there is no answer."""
+        return self.choices[0].parsed if self.choices else None

@@ -28,7 +28,7 @@ class Request:
     stream: bool = False
     params: JSON = field(default_factory=dict)
     extra_body: JSON = field(default_factory=dict)
-    extra_headers: Mapping[str, str] = field(default_factory=dict)
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     drop_params: bool = False
     legacy_functions: bool = False
 

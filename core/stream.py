@@ -8,12 +8,14 @@ from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias
 
 from costspan.core import transport
-from costspan.core.assembly import Exchange, StreamAssembler
+from costspan.core.assembly import StreamAssembler
+from costspan.core.attempts import Opened
 from costspan.core.decoders import decoder_for
 from costspan.core.errors import APIError
 from costspan.core.observation import Observation
 from costspan.core.reply import Chunk, Reply
 from costspan.core.types import Usage
+from costspan.core.wire_error import wire_error
 
 EndedBy: TypeAlias = Literal["exhausted", "raised", "closed", "dropped", "cancelled"]
 """How a stream ended: read to its end, by an error, by `close` or leaving its ``with``, by the
@@ -43,22 +45,25 @@ class _Stream:
         seen: What the response has said so far.
     """
 
-    def __init__(self, response: transport.Response, exchange: Exchange) -> None:
+    def __init__(self, opened: Opened) -> None:
+        response, exchange = opened.response, opened.exchange
         self._response = response
         self._exchange = exchange
         self._decoder = decoder_for(response.headers.get("content-type", ""))
-        self.assembly = StreamAssembler(exchange)
+        self.assembly = StreamAssembler(exchange, opened.attempts)
         self._pending: deque[Chunk] = deque()
         self._failure: APIError | None = None
         self._drained = False
         self._ended = False
         self._wire_errors = transport.wire_errors(response)
+        self._limits = opened.limits
         self.observers: list[Observer] = []
         self.provider = exchange.endpoint.provider
         self.api = exchange.endpoint.protocol
         self.endpoint = exchange.endpoint.host
         self.port = exchange.endpoint.port
         self.seen: Observation = self.assembly.seen
+        opened.attempts[-1].seen = self.seen
 
     @property
     def reply(self) -> Reply:
@@ -83,6 +88,8 @@ class _Stream:
     def _take(self, data: bytes | None) -> None:
         """Decode the next bytes; None is the end of the body."""
         self._drained = data is None
+        if data and self._limits is not None:
+            self._limits.began = True
         events = self._decoder.flush() if data is None else self._decoder.feed(data)
         hides_usage = not self._exchange.request.wants_usage_chunk
         try:
@@ -113,7 +120,7 @@ class _Stream:
             observer.end(ended_by, error)
 
     def _broken(self, error: Exception) -> APIError:
-        return transport.wire_error(error, self.provider, self._exchange.request.model)
+        return wire_error(error, self.provider, self._exchange.request.model, self._limits)
 
 
 def _cancels(error: BaseException | None) -> bool:
@@ -133,9 +140,9 @@ class Stream(_Stream):
     ```
     """
 
-    def __init__(self, response: transport.Response, exchange: Exchange) -> None:
-        super().__init__(response, exchange)
-        self._body: Iterator[bytes] = response.iter_bytes()
+    def __init__(self, opened: Opened) -> None:
+        super().__init__(opened)
+        self._body: Iterator[bytes] = opened.response.iter_bytes()
 
     def __iter__(self) -> Self:
         return self
@@ -201,11 +208,11 @@ class AsyncStream(_Stream):
     A stream that is dropped hangs up when it is garbage-collected.
     """
 
-    def __init__(self, response: transport.Response, exchange: Exchange) -> None:
+    def __init__(self, opened: Opened) -> None:
         import asyncio
 
-        super().__init__(response, exchange)
-        self._body: AsyncIterator[bytes] = response.aiter_bytes()
+        super().__init__(opened)
+        self._body: AsyncIterator[bytes] = opened.response.aiter_bytes()
         self._loop = asyncio.get_running_loop()
 
     def __aiter__(self) -> Self:

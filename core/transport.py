@@ -10,21 +10,23 @@ import atexit
 import json
 import os
 import sys
-import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import orjson
 
-from costspan.core.errors import APIConnectionError, APIError, BadRequestError, Timeout
+from costspan.core.errors import BadRequestError
+from costspan.core.plain_http import warn_of_plain_http
+from costspan.core.wire_error import wire_error
 
 if TYPE_CHECKING:
     import asyncio
+
+    from costspan.core.timeouts import Limits
 
 Client: TypeAlias = Any
 """An httpx or httpx2 client, told by what it can do: ``build_request`` and ``send``."""
@@ -44,6 +46,7 @@ class Call:
         timeout: Seconds, or a timeout object of the client's own library; None waits forever.
         provider, model: For the errors.
         key: The API key that stands in the headers, so that no echo of it survives in an error.
+        limits: What the policy limits besides; None where it does not.
     """
 
     url: str
@@ -53,6 +56,7 @@ class Call:
     provider: str
     model: str
     key: str | None = None
+    limits: Limits | None = None
 
     def __repr__(self) -> str:
         return f"Call(url={self.url!r})"
@@ -67,9 +71,11 @@ def send(call: Call, client: Client | None, *, stream: bool) -> Response:
     _close_dropped()
     client = client or _shared_client()
     try:
-        return client.send(_request(call, client), stream=stream)
+        if call.limits is None:
+            return client.send(_request(call, client), stream=stream)
+        return _send_limited(call, client, call.limits, stream=stream)
     except wire_errors(client) as error:
-        raise wire_error(error, call.provider, call.model) from error
+        raise wire_error(error, call.provider, call.model, call.limits) from error
 
 
 async def asend(call: Call, client: Client | None, *, stream: bool) -> Response:
@@ -80,20 +86,75 @@ async def asend(call: Call, client: Client | None, *, stream: bool) -> Response:
     """
     client = client or await _shared_async_client()
     try:
-        return await client.send(_request(call, client), stream=stream)
+        if call.limits is None:
+            return await client.send(_request(call, client), stream=stream)
+        return await _asend_limited(call, client, call.limits, stream=stream)
     except wire_errors(client) as error:
-        raise wire_error(error, call.provider, call.model) from error
+        raise wire_error(error, call.provider, call.model, call.limits) from error
+
+
+def _send_limited(call: Call, client: Client, limits: Limits, *, stream: bool) -> Response:
+    response = client.send(_request(call, client), stream=True)
+    _bound_reads(response, limits)
+    if not stream:
+        try:
+            response.read()
+        except BaseException:
+            response.close()
+            raise
+    return response
+
+
+async def _asend_limited(call: Call, client: Client, limits: Limits, *, stream: bool) -> Response:
+    response = await client.send(_request(call, client), stream=True)
+    _bound_reads(response, limits)
+    if not stream:
+        try:
+            await response.aread()
+        except BaseException:
+            await response.aclose()
+            raise
+    return response
+
+
+def _bound_reads(response: Response, limits: Limits) -> None:
+    from costspan.core.timeouts import bound_reads
+
+    bound_reads(response, limits)
+
+
+def read(response: Response, call: Call) -> None:
+    """Read the body of a streamed response that is a refusal.
+
+    Raises:
+        APIConnectionError, Timeout: It broke; the original error is chained.
+    """
+    try:
+        response.read()
+    except wire_errors(response) as error:
+        raise wire_error(error, call.provider, call.model, call.limits) from error
+
+
+async def aread(response: Response, call: Call) -> None:
+    """The same without blocking the event loop."""
+    try:
+        await response.aread()
+    except wire_errors(response) as error:
+        raise wire_error(error, call.provider, call.model, call.limits) from error
 
 
 def _request(call: Call, client: Client) -> Any:
-    _warn_of_plain_http(call.url)
-    return client.build_request(
+    warn_of_plain_http(call.url)
+    request = client.build_request(
         "POST",
         call.url,
         headers={"content-type": "application/json", **call.headers},
         content=call.body,
         timeout=call.timeout,
     )
+    if call.limits is not None:
+        call.limits.take_over(request.extensions)
+    return request
 
 
 def encoded(body: Mapping[str, object]) -> bytes:
@@ -112,23 +173,6 @@ def encoded(body: Mapping[str, object]) -> bytes:
             raise BadRequestError(f"the request cannot be written as JSON: {error}") from error
 
 
-def wire_error(error: Exception, provider: str, model: str) -> APIError:
-    """Our error for one of the HTTP library's, told by name for there are two libraries."""
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if "TimeoutException" in kinds:
-        return Timeout(
-            f"{provider} did not answer in time ({type(error).__name__}): raise timeout=",
-            provider=provider,
-            model=model,
-        )
-    return APIConnectionError(
-        f"no connection to {provider}, or it broke ({type(error).__name__}): check base_url and "
-        "the network",
-        provider=provider,
-        model=model,
-    )
-
-
 def wire_errors(source: Client | Response) -> tuple[type[Exception], ...]:
     """The errors of the library that a client or response comes from; httpx's for others."""
     for kind in type(source).__mro__:
@@ -141,34 +185,6 @@ def wire_errors(source: Client | Response) -> tuple[type[Exception], ...]:
 
         library = httpx
     return (library.HTTPError, library.StreamError, library.InvalidURL)
-
-
-_warned_hosts: set[str] = set()
-
-
-def _warn_of_plain_http(url: str) -> None:
-    if not url.startswith("http://"):
-        return
-    host = urlsplit(url).hostname or ""
-    if host in _warned_hosts or _is_loopback(host):
-        return
-    _warned_hosts.add(host)
-    warnings.warn(
-        f"requests to http://{host} are not encrypted: anyone on the way can read the key and the "
-        "messages. Use https://",
-        UserWarning,
-        stacklevel=5,
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    import ipaddress
-
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
 
 
 _clients: dict[int, Client] = {}

@@ -105,6 +105,10 @@ class Usage(NamedTuple):
         """Generated tokens spent on reasoning; None if not reported."""
         return self._sum("tokens.out.reasoning")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy it; the shared read-only mapping of no fees can be neither."""
+        return Usage, tuple(self._replace(buckets=dict(self.buckets), fees=dict(self.fees)))
+
     def _sum(self, prefix: str) -> int | None:
         found = [q for meter, q in self.buckets.items() if meter.startswith(prefix)]
         return int(sum(found)) if found else None

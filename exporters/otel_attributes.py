@@ -11,7 +11,7 @@ from typing import Final
 from costspan.core.naming import canonical_provider, otel_provider
 from costspan.exporters import otel_tokens as tokens
 from costspan.exporters.otel_parameters import AttributeValue, clean_text, parameter_attributes
-from costspan.middleware.record import Call, ProviderRequest
+from costspan.middleware.record import Call, ProviderRequest, Repeated
 from costspan.pricing.types import Estimate
 
 Attributes = dict[str, AttributeValue]
@@ -215,6 +215,23 @@ def _call_attributes(record: Call) -> Attributes:
         attributes["http.response.status_code"] = record.error.http_status
     if record.error is not None and record.error.code:
         attributes["costspan.error.code"] = clean_text(record.error.code)
+    return attributes
+
+
+def attempt_attributes(attempt: Repeated) -> Attributes:
+    """What an event says of an attempt that failed before another one was made."""
+    attributes: Attributes = {
+        "gen_ai.provider.name": otel_provider(attempt.provider),
+        "gen_ai.request.model": clean_text(attempt.model),
+    }
+    if attempt.error is not None:
+        attributes["error.type"] = attempt.error.type
+        if attempt.error.http_status is not None:
+            attributes["http.response.status_code"] = attempt.error.http_status
+        if attempt.error.code:
+            attributes["costspan.error.code"] = clean_text(attempt.error.code)
+    if attempt.wait_s is not None:
+        attributes["costspan.attempt.wait_s"] = attempt.wait_s
     return attributes
 
 

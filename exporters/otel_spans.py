@@ -20,6 +20,7 @@ from opentelemetry.trace import (
 )
 
 from costspan.exporters.otel_attributes import (
+    attempt_attributes,
     error_type,
     request_attributes,
     requested_model,
@@ -71,6 +72,9 @@ class OpenSpan:
                 if len(record.requests) > 1:
                     model = requested_model(record.last)
                     self.span.update_name(span_name(record.operation, model))
+                for each in record.repeated:
+                    at_ns = _unix_ns(each.at)
+                    self.span.add_event("costspan.attempt", attempt_attributes(each), at_ns)
                 if error_type(record) is not None:
                     self.span.set_status(StatusCode.ERROR)
         finally:

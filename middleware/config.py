@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from costspan.core.endpoint import Endpoint
+from costspan.core.own_endpoints import own_endpoints
 from costspan.middleware.tags import TagError, check_tags
 
 EXPORTERS = ("ledger", "otel", "jsonlines")
@@ -24,6 +26,7 @@ DEFAULTS: Mapping[str, Any] = {
     "prices": None,
     "sync": "interval",
     "spool_limit_mb": 1024,
+    "endpoints": {},
 }
 
 
@@ -47,6 +50,8 @@ class Config:
         sync: When records are safe from a power failure: ``interval``, a fifth of a second later,
             or ``always``, before the call returns.
         spool_limit_mb: How large the spool may get; then records are refused and counted.
+        endpoints: Servers of the user's own for `costspan.completion`, by the name before the
+            slash.
         file: The file that was read, if any.
         sources: Key -> where its value came from.
     """
@@ -60,6 +65,7 @@ class Config:
     prices: Path | None = None
     sync: str = "interval"
     spool_limit_mb: int = 1024
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     file: Path | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,6 +81,7 @@ class Config:
             "prices": str(self.prices or "(none of your own)"),
             "sync": self.sync,
             "spool_limit_mb": str(self.spool_limit_mb),
+            "endpoints": _pairs({name: e.base_url or "" for name, e in self.endpoints.items()}),
         }
         return [(key, value, self.sources.get(key, "default")) for key, value in values.items()]
 
@@ -116,6 +123,7 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
         prices=values["prices"],
         sync=values["sync"],
         spool_limit_mb=values["spool_limit_mb"],
+        endpoints=own_endpoints(values["endpoints"]) if values["endpoints"] else {},
         file=file,
         sources=sources,
     )
@@ -161,6 +169,8 @@ def _check(file: Path, key: str, value: object) -> None:
         raise ConfigError(f"{file}: sync = {value!r}: one of {', '.join(SYNCS)}")
     if key == "spool_limit_mb" and not (type(value) is int and value > 0):
         raise ConfigError(f"{file}: spool_limit_mb = {value!r}: a whole number of megabytes")
+    if key == "endpoints":
+        _check_endpoints(file, value)
     if key == "aliases":
         _check_aliases(file, value)
     if key == "hashed_tags" and not (
@@ -174,6 +184,15 @@ def _check(file: Path, key: str, value: object) -> None:
             check_tags(value)
         except TagError as error:
             raise ConfigError(f"{file}: tags: {error}") from error
+
+
+def _check_endpoints(file: Path, value: object) -> None:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{file}: endpoints = {value!r}: a table for each server")
+    try:
+        own_endpoints(value)
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}") from error
 
 
 def _check_aliases(file: Path, value: object) -> None:

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+from costspan.core.observation import Observation
 from costspan.core.types import Usage
-from costspan.middleware.live import Ending, LiveCall
 from costspan.pricing.estimate import count_answer
+from costspan.pricing.types import Estimate
 
 UNCOUNTED = "no_usage"
 """The provider counted nothing: the counts are ours."""
 
 
-def usage_seen(call: LiveCall, ending: Ending, provider: str) -> Usage | None:
+def usage_seen(
+    seen: Observation,
+    provider: str,
+    *,
+    model: str,
+    answered: bool,
+    streaming: bool,
+    estimate: Estimate | None,
+) -> Usage | None:
     """The provider's usage, or else a flagged count of what was seen.
 
     Of a request that failed before any answer, of an answer that is still in the making and of a
     result that is no reply of any wire format we know, nothing can be said: None.
 
     Args:
-        call: The call, ended.
-        ending: How it ended.
+        seen: What the response has said.
         provider: Whose accounting rules hold.
+        model: The model that was asked, whose vocabulary counts.
+        answered: Whether it is a reply of a known wire format and no exception came of it.
+        streaming: Whether it was streamed.
+        estimate: What was said of the prompt before the call.
     """
-    seen = call.seen
     usage = seen.usage_of(provider)
     if usage is not None and seen.complete:
         return usage
-    answered = call.recognised and seen.complete and ending.error is None and not seen.error_type
+    answered = answered and seen.complete and not seen.error_type
     if not seen.output_text and not answered:
-        return usage._replace(source="partial") if usage is not None and call.streaming else usage
-    output_tokens = count_answer("".join(seen.output_text), model=call.asked.model)
+        return usage._replace(source="partial") if usage is not None and streaming else usage
+    output_tokens = count_answer("".join(seen.output_text), model=model)
     if usage is not None:
         return _completed(usage, output_tokens)
     buckets = {"tokens.out.text": output_tokens}
     flags: tuple[str, ...] = (UNCOUNTED,)
-    if call.estimate is not None:
-        buckets["tokens.in.text"] = call.estimate.input_tokens.likely
+    if estimate is not None:
+        buckets["tokens.in.text"] = estimate.input_tokens.likely
     else:
         flags += ("missing:input",)
     return Usage(

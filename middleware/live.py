@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
+from costspan.core.attempt import Attempt
 from costspan.core.observation import Observation
 from costspan.core.types import Usage
 from costspan.middleware.cancellation import is_cancellation
@@ -49,6 +50,7 @@ class LiveCall:
         seen: What the response has shown so far.
         usage: Leaf usage where the callee is our own core and has it ready.
         retries: Attempts that were repeated inside the call.
+        attempts: The requests of our own core, which knows each of them; else empty.
         chunks: Stream chunks seen.
         record: The frozen record, once the call is settled.
         outer: The wrapped call that this one is part of, if any.
@@ -64,6 +66,7 @@ class LiveCall:
         "_pid",
         "_start_ns",
         "asked",
+        "attempts",
         "call_id",
         "chunks",
         "estimate",
@@ -105,6 +108,7 @@ class LiveCall:
         self.tags = tags
         self.estimate: Estimate | None = None
         self.retries = 0
+        self.attempts: Sequence[Attempt] = ()
         self.chunks = 0
         self.trace_id: str | None = None
         self.span_id: str | None = None

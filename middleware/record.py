@@ -77,6 +77,23 @@ class ProviderRequest(NamedTuple):
     error: ErrorFacts | None = None
 
 
+class Repeated(NamedTuple):
+    """An attempt within a call that failed and was followed by another one.
+
+    Attributes:
+        at: When it had failed; a UTC instant.
+        provider, model: Who was asked.
+        error: What is kept of its error.
+        wait_s: Seconds waited before the next attempt; None where another model was asked.
+    """
+
+    at: datetime
+    provider: str
+    model: str
+    error: ErrorFacts | None
+    wait_s: float | None
+
+
 class Call(NamedTuple):
     """One logical completion, finished.
 
@@ -100,6 +117,7 @@ class Call(NamedTuple):
         billing_mode: ``metered``, or ``plan`` for calls that a flat subscription pays.
         amount_kind: ``tokens``, or ``other`` for amounts that no token count explains.
         request_params: Sampling parameters and the like for the span; no content.
+        repeated: The attempts of our own core that failed before the one that counts.
     """
 
     call_id: UUID
@@ -125,6 +143,7 @@ class Call(NamedTuple):
     billing_mode: Literal["metered", "plan"] = "metered"
     amount_kind: Literal["tokens", "other"] = "tokens"
     request_params: Mapping[str, object] = NOTHING
+    repeated: tuple[Repeated, ...] = ()
 
     @property
     def last(self) -> ProviderRequest:

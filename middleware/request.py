@@ -105,7 +105,7 @@ def from_wire(api: str, body: Mapping[str, Any], base_url: str, default: str | N
         endpoint=endpoint,
         port=port,
         params=_params(body),
-        context=_context(body, provider, endpoint),
+        context=context_of(body, provider, endpoint),
         is_request=True,
     )
 
@@ -132,7 +132,7 @@ def from_arguments(arguments: Mapping[str, Any], default: str | None = None) -> 
         endpoint=endpoint,
         port=port,
         params=_params(arguments),
-        context=_context(arguments, provider, endpoint),
+        context=context_of(arguments, provider, endpoint),
     )
 
 
@@ -208,9 +208,10 @@ def _inner(body: Mapping[str, Any], name: str, key: str) -> str:
     return _text(found.get(key)) if isinstance(found, Mapping) else ""
 
 
-def _context(
+def context_of(
     body: Mapping[str, Any], provider: str | None, host: str | None
 ) -> Mapping[str, object]:
+    """What price depends on and only the caller knows: the tier asked for, the host's region."""
     if host is None and not ("service_tier" in body or "vertex_location" in body):
         return NOTHING
     tier = _text(body.get("service_tier"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from costspan.core.attempt import Attempt
+from costspan.core.errors import APIError
 from costspan.core.protocols import load, recognise
 from costspan.middleware.fields import reply_fields
 from costspan.middleware.live import LiveCall
@@ -24,12 +26,22 @@ def see_value(call: LiveCall, value: object) -> None:
 def see_error(call: LiveCall, error: BaseException) -> None:
     """Read what an SDK's error says of the answer behind it and of the attempts before it.
 
-    openai's ``LengthFinishReasonError`` carries a whole completion, billed and with its usage.
+    openai's ``LengthFinishReasonError`` carries a whole completion, billed and with its usage;
+    those of our own core carry all their attempts.
     """
+    if isinstance(error, APIError):
+        take_attempts(call, error.history)
     completion = getattr(error, "completion", None)
     if completion is not None:
         see_value(call, completion)
     see_attempts(call, getattr(error, "response", None))
+
+
+def take_attempts(call: LiveCall, attempts: Sequence[Attempt]) -> None:
+    """Take the attempts of our own core, and how many of them were repeated."""
+    if attempts:
+        call.attempts = attempts
+        call.retries = sum(attempt.wait_s is not None for attempt in attempts)
 
 
 def see_attempts(call: LiveCall, response: object) -> None:

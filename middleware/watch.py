@@ -6,6 +6,7 @@ import inspect
 from typing import Any, TypeVar
 
 from costspan.core.decoders import JSONDecoder
+from costspan.core.embedding_reply import EmbeddingReply
 from costspan.core.reply import Reply
 from costspan.core.stream import AsyncStream, Stream
 from costspan.middleware.body import read_response, unread_response, watch_body
@@ -50,7 +51,7 @@ def _is_plain(result: object, fields: dict[str, object]) -> bool:
 
 
 def _watch_other(call: LiveCall, result: Any) -> Any:
-    if isinstance(result, Reply):
+    if isinstance(result, (Reply, EmbeddingReply)):
         take_reply(call, result)
     elif isinstance(result, (Stream, AsyncStream)):
         call.keep_open()

@@ -54,7 +54,7 @@ class Protocol(Observer, typing.Protocol):
         """A reader for one stream."""
 
 
-_COMPLETING = {
+COMPLETING = {
     "chat": "openai_chat",
     "messages": "anthropic_messages",
     "responses": "openai_responses",
@@ -63,8 +63,9 @@ _COMPLETING = {
     "cohere-v2": "cohere_v2",
     "ollama": "ollama",
 }
-_OBSERVED = {**_COMPLETING, "completions": "openai_chat", "embeddings": "openai_embeddings"}
-"""Module by api: each is imported when it is first used."""
+"""Module by api that the core can complete with: each is imported when it is first used."""
+
+_OBSERVED = {**COMPLETING, "completions": "openai_chat", "embeddings": "openai_embeddings"}
 
 
 @cache
@@ -77,7 +78,7 @@ def load_protocol(api: str) -> Protocol:
     Raises:
         ValueError: The core cannot complete with this api.
     """
-    return typing.cast(Protocol, _module(api, _COMPLETING, "the core cannot complete with"))
+    return typing.cast(Protocol, _module(api, COMPLETING, "the core cannot complete with"))
 
 
 @cache
@@ -147,6 +148,12 @@ _MESSAGES_TYPES = frozenset(
 )
 
 
+_COHERE_TYPES = frozenset(("message-start", "content-start", "content-delta", "message-end"))
+_CONVERSE_EVENTS = frozenset(
+    ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop")
+)
+
+
 def recognise(body: Mapping[str, object]) -> str | None:
     """The api whose response body or stream event this is, by its shape; None if by none."""
     kind = body.get("object")
@@ -158,8 +165,16 @@ def recognise(body: Mapping[str, object]) -> str | None:
             return "messages"
         if event.startswith("response."):
             return "responses"
+        if event in _COHERE_TYPES:
+            return "cohere-v2"
     if "candidates" in body or "usageMetadata" in body:
         return "generateContent"
+    if ("output" in body and "stopReason" in body) or not _CONVERSE_EVENTS.isdisjoint(body):
+        return "converse"
+    if isinstance(body.get("done"), bool) and "message" in body:
+        return "ollama"
+    if isinstance(body.get("message"), dict) and isinstance(body.get("finish_reason"), str):
+        return "cohere-v2"
     data = body.get("data")
     if isinstance(data, list) and data and isinstance(data[0], dict) and "embedding" in data[0]:
         return "embeddings"

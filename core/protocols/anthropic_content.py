@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 
 from costspan.core.errors import BadRequestError, UnsupportedParamsError
+from costspan.core.protocols.message_parts import thinking_blocks
 from costspan.core.types import JSON
 
 Block = dict[str, object]
@@ -50,6 +52,8 @@ def conversation(messages: Sequence[JSON]) -> tuple[list[Block], list[Block]]:
             continue
         if role == "assistant":
             blocks = _assistant_blocks(message)
+            if not blocks:  # an answer without a word, which the API does not take back
+                continue
         elif role == "user":
             blocks = _content_blocks(message)
         elif role == "tool":
@@ -63,7 +67,16 @@ def conversation(messages: Sequence[JSON]) -> tuple[list[Block], list[Block]]:
         else:
             last = blocks
             turns.append({"role": role, "content": last})
+    _trim_prefill(turns)
     return system, turns
+
+
+def _trim_prefill(turns: list[Block]) -> None:
+    """The API takes no white space at the end of an answer that the model is to continue."""
+    content = turns[-1]["content"] if turns and turns[-1]["role"] == "assistant" else None
+    last = content[-1] if isinstance(content, list) else {}
+    if isinstance(last.get("text"), str):
+        last["text"] = last["text"].rstrip()
 
 
 def tool(each: object) -> object:
@@ -84,7 +97,8 @@ def _content_blocks(message: JSON) -> list[Block]:
     if isinstance(content, str):
         blocks = [_text_block(content)] if content else []
     elif isinstance(content, Iterable) and not isinstance(content, Mapping):
-        blocks = [_block(part) for part in content]
+        found = [_block(part) for part in content]
+        blocks = [block for block in found if block.get("text") != ""]  # which the API refuses
     else:
         blocks = []
     if blocks and "cache_control" in message:
@@ -108,7 +122,7 @@ def _block(part: object) -> Block:
     if kind == "image_url":
         block: Block = {"type": "image", "source": _image_source(part.get("image_url"))}
     elif kind == "file":
-        block = {"type": "document", "source": _file_source(part.get("file"))}
+        block = _document(part.get("file"))
     elif kind == "text" or kind in _OWN_BLOCKS:
         return dict(part)
     else:
@@ -129,14 +143,29 @@ def _image_source(image: object) -> Block:
     return _data_source(url) or {"type": "url", "url": url}
 
 
+def _document(file: object) -> Block:
+    block: Block = {"type": "document", "source": _file_source(file)}
+    name = file.get("filename") if isinstance(file, Mapping) else None
+    return {**block, "title": name} if isinstance(name, str) else block
+
+
 def _file_source(file: object) -> Block:
     data = file.get("file_data") if isinstance(file, Mapping) else None
     if isinstance(data, str) and (source := _data_source(data)):
-        return source
+        return _plain_text(source) if source["media_type"] == "text/plain" else source
     identity = file.get("file_id") if isinstance(file, Mapping) else None
     if isinstance(identity, str):
         return {"type": "file", "file_id": identity}
     raise BadRequestError("a file part needs file_data as a data: URL in base64, or a file_id")
+
+
+def _plain_text(source: Block) -> Block:
+    """The source of a text document, which the API takes as it is and not in base64."""
+    try:
+        text = b64decode(str(source["data"])).decode()
+    except ValueError as error:
+        raise BadRequestError("a text/plain file must be UTF-8 in base64") from error
+    return {"type": "text", "media_type": "text/plain", "data": text}
 
 
 def _data_source(url: str) -> Block | None:
@@ -152,8 +181,8 @@ def _data_source(url: str) -> Block | None:
 
 def _assistant_blocks(message: JSON) -> list[Block]:
     """Thinking first, for the API wants it before what it led to; then text, then tool calls."""
-    thinking, calls = message.get("thinking_blocks"), message.get("tool_calls")
-    blocks = [dict(each) for each in thinking] if isinstance(thinking, list) else []
+    calls = message.get("tool_calls")
+    blocks = [dict(each) for each in thinking_blocks(message)]
     blocks += _content_blocks(message)
     blocks += [_tool_use(each) for each in calls] if isinstance(calls, list) else []
     return blocks
@@ -185,7 +214,7 @@ def _tool_result(message: JSON) -> Block:
     result: Block = {
         "type": "tool_result",
         "tool_use_id": message.get("tool_call_id"),
-        "content": content if isinstance(content, str) else _content_blocks(message),
+        "content": content if isinstance(content, str) else _content_blocks({"content": content}),
     }
     if "cache_control" in message:
         result["cache_control"] = message["cache_control"]

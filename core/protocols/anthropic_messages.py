@@ -119,12 +119,14 @@ def choices(body: Mapping[str, object]) -> list[Choice] | None:
     texts = [block["text"] for block in blocks if isinstance(block.get("text"), str)]
     thoughts = [block["thinking"] for block in blocks if isinstance(block.get("thinking"), str)]
     calls = [_tool_call(block) for block in blocks if block.get("type") == "tool_use"]
+    cited = [block["citations"] for block in blocks if isinstance(block.get("citations"), list)]
     message = Message(
         role="assistant",
         content="".join(texts) if texts else None,
         tool_calls=calls or None,
         reasoning_content="".join(thoughts) if thoughts else None,
         thinking_blocks=[b for b in blocks if b.get("type") in _THINKING] or None,
+        annotations=[each for citations in cited for each in citations] or None,
     )
     return [Choice(0, message, _finish_reason(body.get("stop_reason")))]
 
@@ -205,6 +207,8 @@ class Chunks:
         text, thought, arguments = (delta.get(f) for f in ("text", "thinking", "partial_json"))
         if isinstance(text, str):
             return Message(content=text)
+        if delta.get("type") == "citations_delta" and "citation" in delta:
+            return Message(annotations=[delta["citation"]])
         if not isinstance(index, int):
             return None
         if isinstance(arguments, str) and index in self._tools:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from costspan.core.endpoint import Endpoint
-from costspan.core.errors import BadRequestError
+from costspan.core.errors import BadRequestError, UnsupportedParamsError
 from costspan.core.protocols.anthropic_content import conversation, tool
 from costspan.core.protocols.unsupported import refuse_or_drop
 from costspan.core.request import Request, WireRequest
@@ -35,6 +35,8 @@ _TRANSLATED = frozenset(
         "reasoning_effort",
         "service_tier",
         "stream_options",
+        "response_format",
+        "web_search_options",
     )
 )
 
@@ -48,10 +50,19 @@ _NEUTRAL: Mapping[str, object] = {
     "top_logprobs": 0,
     "store": False,
     "modalities": ["text"],
+    "verbosity": "medium",
     "response_format": {"type": "text"},
 }
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
+_TOOL_CHOICES = ("auto", "any", "tool", "none")
 _HIGHEST_TEMPERATURE = 1
+
+# https://platform.claude.com/docs/en/build-with-claude/extended-thinking
+_LEAST_THINKING_TOKENS = 1024
+
+# The version that all models with web search take
+# (https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool).
+_WEB_SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 
 
 def encode(request: Request, endpoint: Endpoint) -> WireRequest:
@@ -61,10 +72,8 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
         for name, value in request.params.items()
         if name not in _NEUTRAL or value != _NEUTRAL[name]
     }
-    unsupported = [name for name in params if name not in _TRANSLATED]
-    if params.get("service_tier", "auto") not in _TIERS:
-        unsupported.append("service_tier")
-    dropped = refuse_or_drop(params, unsupported, request, endpoint)
+    dropped = refuse_or_drop(params, _unsupported(params), request, endpoint)
+    dropped += _drop_blank_stops(params, request, endpoint)
     system, messages = conversation(request.messages)
     thinking = _thinking(params)
     body: dict[str, object] = {
@@ -76,6 +85,9 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
         body["system"] = system
     body.update({name: params[name] for name in _AS_THEY_ARE if name in params})
     body.update(_translated(params))
+    output = _output_config(params)
+    if output:
+        body["output_config"] = output
     body.update(_tools(params))
     if thinking:
         body["thinking"] = thinking
@@ -83,8 +95,47 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
         body["stream"] = True
     _check_temperature(body.get("temperature"))
     body.update(request.extra_body)
+    if any("name" in each and each["role"] != "tool" for each in request.messages):
+        dropped = (*dropped, "messages.name")
     headers = {"anthropic-version": _VERSION, **request.extra_headers}
     return WireRequest("/v1/messages", body, headers, dropped)
+
+
+def _unsupported(params: Mapping[str, object]) -> list[str]:
+    """What cannot be said: parameters that the format lacks, and values that it has no word for."""
+    found = [name for name in params if name not in _TRANSLATED]
+    if params.get("service_tier", "auto") not in _TIERS:
+        found.append("service_tier")
+    wanted = params.get("response_format")
+    if isinstance(wanted, Mapping) and wanted.get("type") != "json_schema":
+        found.append("response_format")
+    search = params.get("web_search_options")
+    if isinstance(search, Mapping) and search.get("search_context_size", "medium") != "medium":
+        found.append("web_search_options")
+    return found
+
+
+def _drop_blank_stops(
+    params: dict[str, object], request: Request, endpoint: Endpoint
+) -> tuple[str, ...]:
+    """Leave out stop sequences of white space only, such as an empty line: the API refuses them.
+
+    Raises:
+        UnsupportedParamsError: There are some, and ``drop_params`` is off.
+    """
+    stop = params.get("stop")
+    given = [stop] if isinstance(stop, str) else stop
+    if not isinstance(given, (list, tuple)) or all(str(each).strip() for each in given):
+        return ()
+    if not request.drop_params:
+        raise UnsupportedParamsError(
+            f"stop={stop!r}: Anthropic takes no stop sequence that is white space only: leave it "
+            "out, or pass drop_params=True",
+            provider=endpoint.provider,
+            model=request.model,
+        )
+    params["stop"] = [each for each in given if str(each).strip()]
+    return ("stop",)
 
 
 def _thinking(params: Mapping[str, object]) -> Mapping[str, object] | None:
@@ -103,6 +154,12 @@ def _max_tokens(
     asked = params.get("max_completion_tokens", params.get("max_tokens"))
     budget = thinking.get("budget_tokens") if thinking else None
     thought = budget if isinstance(budget, int) else 0
+    if 0 < thought < _LEAST_THINKING_TOKENS:
+        raise BadRequestError(
+            f"a thinking budget of {thought} tokens is out of range: Anthropic takes "
+            f"{_LEAST_THINKING_TOKENS} or more",
+            provider=endpoint.provider,
+        )
     if not isinstance(asked, int):
         return thought + (endpoint.default_max_tokens or 0)
     if thought >= asked:
@@ -117,25 +174,48 @@ def _max_tokens(
 def _translated(params: Mapping[str, object]) -> dict[str, object]:
     found: dict[str, object] = {}
     stop = params.get("stop")
-    if stop is not None:
+    if stop:
         found["stop_sequences"] = [stop] if isinstance(stop, str) else stop
     user = params.get("safety_identifier", params.get("user"))
     if user is not None:
         found["metadata"] = {"user_id": user}
-    effort = params.get("reasoning_effort")
-    if effort is not None and effort != "none":
-        found["output_config"] = {"effort": "low" if effort == "minimal" else effort}
     tier = params.get("service_tier")
     if isinstance(tier, str):
         found["service_tier"] = _TIERS[tier]
     return found
 
 
+def _output_config(params: Mapping[str, object]) -> dict[str, object]:
+    """How much effort is made, which is no budget of tokens, and the shape of the answer."""
+    found: dict[str, object] = {}
+    effort, wanted = params.get("reasoning_effort"), params.get("response_format")
+    if effort is not None and effort != "none":
+        found["effort"] = "low" if effort == "minimal" else effort
+    if isinstance(wanted, Mapping):
+        from costspan.core.protocols.anthropic_schema import output_format
+
+        found["format"] = output_format(wanted)
+    return found
+
+
+def _web_search(options: object) -> dict[str, object]:
+    """The server's own tool for OpenAI's ``web_search_options``."""
+    location = options.get("user_location") if isinstance(options, Mapping) else None
+    if not isinstance(location, Mapping):
+        return dict(_WEB_SEARCH)
+    inner = location.get("approximate")
+    place = inner if isinstance(inner, Mapping) else location
+    return {**_WEB_SEARCH, "user_location": {"type": "approximate", **place}}
+
+
 def _tools(params: Mapping[str, object]) -> dict[str, object]:
-    tools = params.get("tools")
-    if not isinstance(tools, (list, tuple)) or not tools:
+    given = params.get("tools")
+    tools = [tool(each) for each in given] if isinstance(given, (list, tuple)) else []
+    if "web_search_options" in params:
+        tools.append(_web_search(params["web_search_options"]))
+    if not tools:
         return {}
-    found: dict[str, object] = {"tools": [tool(each) for each in tools]}
+    found: dict[str, object] = {"tools": tools}
     choice = _tool_choice(params.get("tool_choice"))
     if params.get("parallel_tool_calls") is False:
         choice = choice or {"type": "auto"}
@@ -154,6 +234,12 @@ def _tool_choice(choice: object) -> dict[str, object] | None:
     function = choice.get("function")
     if isinstance(function, Mapping):
         return {"type": "tool", "name": function.get("name")}
+    if choice.get("type") not in _TOOL_CHOICES:
+        raise BadRequestError(
+            f"tool_choice of type {choice.get('type')!r}: Anthropic takes auto, required, none or "
+            "a function",
+            provider="anthropic",
+        )
     return dict(choice)
 
 

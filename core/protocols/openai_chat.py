@@ -9,13 +9,11 @@ from collections.abc import Mapping
 
 from costspan.core.endpoint import Endpoint
 from costspan.core.observation import Observation
-from costspan.core.protocols.unsupported import refuse_or_drop
 from costspan.core.reply import Choice, Chunk, ChunkChoice, Function, Message, ToolCall
 from costspan.core.request import Request, WireRequest
 from costspan.core.types import JSON
 
 HAS_N = True
-_MAX_TOKENS = ("max_tokens", "max_completion_tokens")
 
 
 def observe(event: Mapping[str, object], seen: Observation) -> None:
@@ -121,32 +119,9 @@ def content_parts(content: list[object]) -> list[tuple[str, bool]]:
 
 def encode(request: Request, endpoint: Endpoint) -> WireRequest:
     """Put a request into the wire format, which is its own but for the quirks of the server."""
-    params = dict(request.params)
-    dropped = refuse_or_drop(params, endpoint.unsupported, request, endpoint)
-    if endpoint.max_tokens_field:
-        for name in _MAX_TOKENS:
-            if name in params:
-                params[endpoint.max_tokens_field] = params.pop(name)
-    options = params.pop("stream_options", None)
-    body: dict[str, object] = {
-        "model": request.model,
-        "messages": [_message(each, endpoint) for each in request.messages],
-        **params,
-    }
-    if request.stream:
-        body["stream"] = True
-        if endpoint.include_usage:
-            asked = options if isinstance(options, Mapping) else {}
-            body["stream_options"] = {"include_usage": True, **asked}
-    body.update(request.extra_body)
-    return WireRequest("/chat/completions", body, request.extra_headers, dropped)
+    from costspan.core.protocols import openai_request
 
-
-def _message(message: JSON, endpoint: Endpoint) -> JSON:
-    refused = ("thinking_blocks", *endpoint.unsupported_in_messages)
-    if any(field in message for field in refused):
-        return {k: v for k, v in message.items() if k not in refused}
-    return message
+    return openai_request.encode(request, endpoint)
 
 
 def choices(body: Mapping[str, object]) -> list[Choice] | None:
@@ -166,7 +141,15 @@ def choices(body: Mapping[str, object]) -> list[Choice] | None:
     ]
     for answer in answers:
         answer.message.role = answer.message.role or "assistant"
+        _cite(answer.message, body)
     return answers
+
+
+def _cite(message: Message, body: Mapping[str, object]) -> None:
+    """Perplexity names its sources beside the answers."""
+    sources = body.get("search_results") or body.get("citations")
+    if message.annotations is None and isinstance(sources, list):
+        message.annotations = sources
 
 
 class Chunks:
@@ -188,6 +171,9 @@ class Chunks:
         ]
         if not new and not isinstance(event.get("usage"), dict):
             return None
+        for choice in new:
+            if choice.finish_reason:  # they are repeated in every event
+                _cite(choice.delta, event)
         created = event.get("created")
         return Chunk(
             id=_text(event.get("id")),
@@ -213,7 +199,7 @@ def _read_message(message: object, *, indexed: bool) -> Message:
         parts = content_parts(content)
         content = "".join(text for text, thought in parts if not thought) or None
         thoughts = "".join(text for text, thought in parts if thought) or None
-    calls, annotations = message.get("tool_calls"), message.get("annotations")
+    calls, annotations, images = (message.get(f) for f in ("tool_calls", "annotations", "images"))
     reasoning = message.get("reasoning_content") or message.get("reasoning") or thoughts
     return Message(
         role=_text(message.get("role")),
@@ -224,6 +210,8 @@ def _read_message(message: object, *, indexed: bool) -> Message:
         refusal=_text(message.get("refusal")),
         annotations=annotations if isinstance(annotations, list) else None,
         audio=_mapping(message.get("audio")),
+        images=images if isinstance(images, list) else None,
+        extra_content=_mapping(message.get("extra_content")),
     )
 
 
@@ -234,6 +222,7 @@ def _tool_calls(calls: list[object], *, indexed: bool) -> list[ToolCall] | None:
             _text(call.get("type")) or "function",
             _function(call.get("function")) or Function(),
             _index(call, position) if indexed else None,
+            _mapping(call.get("extra_content")),
         )
         for position, call in enumerate(calls)
         if isinstance(call, dict)

@@ -299,7 +299,7 @@ def test_servers_that_number_all_tool_calls_zero() -> None:
             delta={"tool_calls": [{"index": 0, "id": identity, "function": function}]}
         )
 
-    _, reply = assembled("ollama", [call("a"), call("b")])
+    _, reply = assembled("vllm", [call("a"), call("b")])
     calls = reply.choices[0].message.tool_calls
     assert calls is not None
     assert [(c.id, c.function.arguments) for c in calls] == [("a", "{}"), ("b", "{}")]

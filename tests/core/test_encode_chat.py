@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,6 +100,15 @@ def test_parameters_that_the_server_refuses() -> None:
     assert body({"top_k": 4}, to=endpoint("vllm"))["top_k"] == 4
 
 
+def test_values_that_ask_for_nothing_are_no_error() -> None:
+    lacking = replace(endpoint("openai"), unsupported=("n", "logprobs", "logit_bias", "seed"))
+    neutral = {"n": 1, "logprobs": False, "logit_bias": {}, "temperature": 0.5}
+    assert body(neutral, to=lacking) == {"model": "gpt-4o", "messages": HELLO, "temperature": 0.5}
+    for asking in ({"n": 2}, {"logprobs": True}, {"seed": 0}):
+        with pytest.raises(UnsupportedParamsError):
+            body(asking, to=lacking)
+
+
 def test_what_only_another_format_knows_is_not_sent_back() -> None:
     message = {
         "role": "assistant",
@@ -112,3 +122,33 @@ def test_what_only_another_format_knows_is_not_sent_back() -> None:
     kept = body(messages=[message], to=endpoint("deepseek"))["messages"]
     assert kept == [{**plain, "reasoning_content": "hm"}]
     assert message["thinking_blocks"], "the caller's message was changed"
+
+
+def test_parameters_of_openai_are_sent_as_they_are() -> None:
+    params = {
+        "modalities": ["text", "audio"],
+        "audio": {"voice": "alloy", "format": "wav"},
+        "prediction": {"type": "content", "content": "x"},
+        "verbosity": "low",
+        "web_search_options": {"search_context_size": "high"},
+        "reasoning_effort": "minimal",
+        "service_tier": "flex",
+        "parallel_tool_calls": False,
+        "response_format": {"type": "json_object"},
+        "safety_identifier": "u-1",
+        "prompt_cache_key": "k",
+        "prompt_cache_retention": "24h",
+        "store": True,
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
+    named = [{"role": "user", "name": "Ann", "content": "Hello"}]
+    assert body(params, messages=named) == {"model": "gpt-4o", "messages": named, **params}
+
+
+def test_spoken_answers_go_back_by_their_id() -> None:
+    spoken = {"id": "audio_1", "data": "AAAA", "transcript": "Hi", "expires_at": 5}
+    message = {"role": "assistant", "content": None, "audio": spoken}
+    sent = {"role": "assistant", "content": None, "audio": {"id": "audio_1"}}
+    assert body(messages=[message])["messages"] == [sent]
+    assert message["audio"] is spoken, "the caller's message was changed"

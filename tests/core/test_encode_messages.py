@@ -171,6 +171,17 @@ def test_thinking_blocks_go_back_before_what_they_led_to() -> None:
             {"type": "document", "source": {"type": "text", "data": "x"}},
             {"type": "document", "source": {"type": "text", "data": "x"}},
         ),
+        (
+            {
+                "type": "file",
+                "file": {"filename": "a.txt", "file_data": "data:text/plain;base64,R3LDtsOfZQ=="},
+            },
+            {
+                "type": "document",
+                "title": "a.txt",
+                "source": {"type": "text", "media_type": "text/plain", "data": "Größe"},
+            },
+        ),
     ],
 )
 def test_content_parts(part: dict[str, Any], block: dict[str, Any]) -> None:
@@ -235,6 +246,10 @@ def test_tools_of_anthropics_own_are_left_as_they_are() -> None:
         ({"reasoning_effort": "high"}, {"output_config": {"effort": "high"}}),
         ({"reasoning_effort": "minimal"}, {"output_config": {"effort": "low"}}),
         ({"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}),
+        (
+            {"thinking": {"type": "adaptive"}, "reasoning_effort": "max"},
+            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
+        ),
         ({"service_tier": "default"}, {"service_tier": "standard_only"}),
         ({"max_completion_tokens": 7}, {"max_tokens": 7}),
     ],
@@ -261,6 +276,13 @@ def test_litellm_thinking_budget_above_max_tokens_is_refused_before_the_call() -
         {"presence_penalty": -0.5},
         {"response_format": {"type": "json_object"}},
         {"service_tier": "flex"},
+        {"modalities": ["text", "audio"]},
+        {"audio": {"voice": "alloy", "format": "wav"}},
+        {"prediction": {"type": "content", "content": "x"}},
+        {"verbosity": "low"},
+        {"store": True},
+        {"prompt_cache_key": "k"},
+        {"web_search_options": {"search_context_size": "high"}},
     ],
 )
 def test_parameters_that_anthropic_lacks(params: dict[str, Any]) -> None:
@@ -281,7 +303,8 @@ def test_values_that_ask_for_nothing_are_no_error() -> None:
         "presence_penalty": 0.0,
         "logit_bias": {},
     }
-    sent = wire(**neutral, logprobs=False, response_format={"type": "text"})
+    plain: dict[str, Any] = {"modalities": ["text"], "verbosity": "medium", "store": False}
+    sent = wire(**neutral, **plain, logprobs=False, response_format={"type": "text"})
     assert sent.body == wire().body
     assert sent.dropped == ()
 
@@ -297,6 +320,13 @@ def test_values_that_ask_for_nothing_are_no_error() -> None:
         (
             {"role": "user", "content": [{"type": "image_url", "image_url": "data:image/png,x"}]},
             "must be in base64",
+        ),
+        (
+            {
+                "role": "user",
+                "content": [{"type": "file", "file": {"file_data": "data:text/plain;base64,/w=="}}],
+            },
+            "a text/plain file must be UTF-8",
         ),
         ({"role": "assistant", "tool_calls": [1]}, "a tool call needs an id and a function"),
         (
@@ -325,3 +355,166 @@ def test_callers_messages_are_not_changed() -> None:
     turns(message, {"role": "user", "content": "b"})
     assert part == {"type": "text", "text": "a"}
     assert message["content"] == [part]
+
+
+def test_litellm_json_object_dropped_without_notice_is_refused() -> None:
+    with pytest.raises(UnsupportedParamsError, match="response_format"):
+        wire(response_format={"type": "json_object"})
+
+
+def test_schemas_say_what_the_api_takes_and_tell_the_rest() -> None:
+    schema = {
+        "$defs": {
+            "Tag": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 9}}}
+        },
+        "type": "object",
+        "description": "A thing.",
+        "minProperties": 1,
+        "properties": {
+            "age": {"type": "integer", "minimum": 0, "description": "In years."},
+            "born": {"type": "string", "format": "date", "default": "2000-01-01"},
+            "zip": {"type": "string", "format": "zip"},
+            "tags": {"type": "array", "items": {"$ref": "#/$defs/Tag"}, "minItems": 1},
+            "most": {"type": "array", "items": {"enum": ["a", None]}, "minItems": 2},
+            "one": {"oneOf": [{"type": "null"}, {"$ref": "#/$defs/Tag"}]},
+            "free": {"type": "object", "additionalProperties": {"type": "number"}},
+        },
+        "required": ["age"],
+    }
+    wanted = {"name": "thing", "strict": True, "schema": schema}
+    sent = wire(
+        response_format={"type": "json_schema", "json_schema": wanted}, reasoning_effort="low"
+    )
+    assert sent.dropped == ()
+    assert sent.body["output_config"] == {
+        "effort": "low",
+        "format": {
+            "type": "json_schema",
+            "schema": {
+                "$defs": {
+                    "Tag": {
+                        "type": "object",
+                        "properties": {"name": {"type": "string", "description": "maxLength: 9"}},
+                        "additionalProperties": False,
+                    }
+                },
+                "type": "object",
+                "description": "A thing.\nminProperties: 1",
+                "properties": {
+                    "age": {"type": "integer", "description": "In years.\nminimum: 0"},
+                    "born": {"type": "string", "format": "date"},
+                    "zip": {"type": "string", "description": 'format: "zip"'},
+                    "tags": {"type": "array", "items": {"$ref": "#/$defs/Tag"}, "minItems": 1},
+                    "most": {
+                        "type": "array",
+                        "items": {"enum": ["a", None]},
+                        "description": "minItems: 2",
+                    },
+                    "one": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Tag"}]},
+                    # Left open: the API refuses it, which is better than an empty object.
+                    "free": {"type": "object", "additionalProperties": {"type": "number"}},
+                },
+                "required": ["age"],
+                "additionalProperties": False,
+            },
+        },
+    }
+    with pytest.raises(BadRequestError, match=r"needs .*json_schema.*schema"):
+        wire(response_format={"type": "json_schema", "json_schema": {"name": "thing"}})
+
+
+@pytest.mark.parametrize(
+    ("options", "location"),
+    [
+        ({}, {}),
+        ({"search_context_size": "medium"}, {}),
+        (
+            {"user_location": {"type": "approximate", "approximate": {"city": "Bonn"}}},
+            {"user_location": {"type": "approximate", "city": "Bonn"}},
+        ),
+        (
+            {"user_location": {"type": "approximate", "country": "DE"}},
+            {"user_location": {"type": "approximate", "country": "DE"}},
+        ),
+    ],
+)
+def test_web_search_is_the_servers_own_tool(
+    options: dict[str, Any], location: dict[str, Any]
+) -> None:
+    search = {"type": "web_search_20250305", "name": "web_search", **location}
+    assert wire(web_search_options=options).body["tools"] == [search]
+    both = wire(web_search_options=options, tools=[TOOL]).body["tools"]
+    assert isinstance(both, list)
+    assert both[1:] == [search]
+
+
+def test_thinking_budgets_below_the_apis_least_are_refused() -> None:
+    for params in ({"thinking_budget": 1023}, {"thinking": {"budget_tokens": 1}}):
+        with pytest.raises(BadRequestError, match="is out of range: Anthropic takes 1024 or more"):
+            wire(**params)
+    assert wire(thinking_budget=1024, max_tokens=1025).body["max_tokens"] == 1025
+
+
+def test_tool_choices_of_another_api_are_refused() -> None:
+    with pytest.raises(BadRequestError, match="tool_choice of type 'allowed_tools'"):
+        wire(tools=[TOOL], tool_choice={"type": "allowed_tools"})
+
+
+def test_answers_without_a_word_are_not_sent_back() -> None:
+    assert turns(
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": ""},
+        {"role": "assistant", "content": None},
+        {"role": "user", "content": [{"type": "text", "text": ""}, {"type": "text", "text": "b"}]},
+    ) == [{"role": "user", "content": [{"type": "text", "text": t} for t in "ab"]}]
+
+
+def test_litellm_prefill_keeps_its_text_but_for_white_space_at_the_end() -> None:
+    message = {"role": "assistant", "content": "  {\n "}
+    assert turns(message)[-1]["content"] == [{"type": "text", "text": "  {"}]
+    inner = turns(message, {"role": "user", "content": "b"})
+    assert inner[0]["content"] == [{"type": "text", "text": "  {\n "}]
+
+
+def test_tool_results_may_hold_images_and_are_marked_once() -> None:
+    mark = {"type": "ephemeral"}
+    parts = [
+        {"type": "text", "text": "seen"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    ]
+    (turn,) = turns({"role": "tool", "tool_call_id": "t1", "content": parts, "cache_control": mark})
+    image = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
+    assert turn["content"] == [
+        {
+            "type": "tool_result",
+            "tool_use_id": "t1",
+            "content": [{"type": "text", "text": "seen"}, {"type": "image", "source": image}],
+            "cache_control": mark,
+        }
+    ]
+
+
+def test_names_of_speakers_are_left_out_and_said_so() -> None:
+    named = wire([{"role": "user", "name": "Ann", "content": "Hello"}])
+    assert named.body == wire().body
+    assert named.dropped == ("messages.name",)
+    tool = {"role": "tool", "name": "now", "tool_call_id": "t1", "content": "noon"}
+    assert wire([tool]).dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("stop", "sent"),
+    [
+        (["\n\n", "###"], {"stop_sequences": ["###"]}),
+        ("\n", {}),
+        ([" ", ""], {}),
+    ],
+)
+def test_litellm_3286_stops_of_white_space_only_are_refused_or_dropped(
+    stop: Any, sent: dict[str, Any]
+) -> None:
+    with pytest.raises(UnsupportedParamsError, match="no stop sequence that is white space only"):
+        wire(stop=stop)
+    found = wire(drop=True, stop=stop)
+    assert found.body == {**wire().body, **sent}
+    assert found.dropped == ("stop",)

@@ -173,17 +173,15 @@ def test_providers_without_an_endpoint() -> None:
         BadRequestError, match=r"no endpoint for the provider 'groqq': did you mean"
     ):
         endpoint("groqq")
-    with pytest.raises(BadRequestError, match="its wire format is not supported"):
-        endpoint("bedrock")
     with pytest.raises(BadRequestError, match="no row has this name"):
         endpoint("zzzz")
     with pytest.raises(BadRequestError, match="local has no common address"):
         endpoint("local")
 
 
-def test_a_foreign_address_of_a_recognised_provider_speaks_chat() -> None:
+def test_the_door_for_openais_clients_speaks_chat() -> None:
     row = endpoint("gemini", base_url="https://generativelanguage.googleapis.com/v1beta/openai/")
-    assert (row.provider, row.protocol) == ("google", "chat")
+    assert (row.provider, row.protocol, row.auth) == ("google", "chat", "bearer")
     assert row.base_url == "https://generativelanguage.googleapis.com/v1beta/openai"
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costspan.core import errors
-from costspan.core.failures import error_from_event, error_from_response, redact
+from costspan.core.failures import error_from_event, error_from_response
+from costspan.core.redaction import redact
 
 KEY = "sk-proj-AbCdEf0123456789"
 
@@ -45,9 +46,9 @@ def failed(status: int, body: Any, provider: str = "openai", **headers: str) -> 
         (403, errors.PermissionDeniedError, "permission_error"),
         (404, errors.NotFoundError, "not_found_error"),
         (408, errors.Timeout, "timeout_error"),
-        (409, errors.APIError, "conflict_error"),
+        (409, errors.ConflictError, "conflict_error"),
         (413, errors.BadRequestError, "request_too_large"),
-        (418, errors.APIError, "teapot"),
+        (418, errors.APIStatusError, "teapot"),
         (422, errors.UnprocessableEntityError, "invalid_request_error"),
         (429, errors.RateLimitError, "rate_limit_error"),
         (500, errors.InternalServerError, "api_error"),

@@ -46,6 +46,20 @@ def test_results_belong_to_the_latest_call_of_their_function() -> None:
     assert [turn["content"] for turn in (turns[1], turns[3])] == ["a", "b"]
 
 
+def test_an_answer_that_shows_its_call_in_both_forms_is_sent_in_one() -> None:
+    call = {"id": "t1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+    turns = tool_turns(
+        [
+            {"role": "assistant", "tool_calls": [call], "function_call": call["function"]},
+            {"role": "function", "name": "now", "content": "noon"},
+        ]
+    )
+    assert turns == [
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "t1", "content": "noon"},
+    ]
+
+
 def test_messages_of_today_are_left_as_they_are() -> None:
     messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
     assert tool_turns(messages) == messages

@@ -451,5 +451,5 @@ def test_recognise(body: dict[str, Any], api: str | None) -> None:
 def test_unknown_apis_are_named() -> None:
     with pytest.raises(ValueError, match="no protocol reads the api 'realtime'"):
         load("realtime")
-    with pytest.raises(ValueError, match="cannot complete with the api 'responses'"):
-        load_protocol("responses")
+    with pytest.raises(ValueError, match="cannot complete with the api 'embeddings'"):
+        load_protocol("embeddings")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anthropic
+import botocore.session
 import openai
 import pytest
+from google import genai
+from google.genai import types as genai_types
+from streams import RECORDED
 
 from costspan.core import errors
 from costspan.core.completion import acompletion, completion
@@ -157,5 +163,165 @@ def test_errors_have_the_names_that_the_sdks_give_them(
         other.messages.create(model="m", max_tokens=5, messages=messages)
     for model in ("openai/m", "anthropic/m"):
         with pytest.raises(getattr(errors, name)) as caught:
-            completion(model, messages, base_url=f"{frame_server.url}/v1", api_key="k")
+            completion(
+                model, messages, base_url=f"{frame_server.url}/v1", api_key="k", num_retries=0
+            )
         assert type(caught.value).__name__ == name
+
+
+class Read(NamedTuple):
+    """What a stream said."""
+
+    text: str
+    reasoning: str
+    calls: list[tuple[str, object]]
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+
+
+def by_openai_chat(url: str) -> Read:
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0) as client:
+        messages: Any = [{"role": "user", "content": "Hello"}]
+        with client.chat.completions.stream(model="m", messages=messages) as events:
+            reply: Any = events.until_done().current_completion_snapshot
+    message, usage = reply.choices[0].message, reply.usage
+    functions = [call.function for call in message.tool_calls]
+    return Read(
+        message.content,
+        message.reasoning_content,
+        [(each.name, json.loads(each.arguments)) for each in functions],
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.prompt_tokens_details.cached_tokens,
+    )
+
+
+def by_openai_responses(url: str) -> Read:
+    with (
+        openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0) as client,
+        client.responses.stream(model="m", input="Hello") as events,
+    ):
+        reply: Any = events.get_final_response()
+    calls = [item for item in reply.output if item.type == "function_call"]
+    return Read(
+        reply.output_text,
+        "".join(part.text for part in reply.output[0].summary),
+        [(each.name, json.loads(each.arguments)) for each in calls],
+        reply.usage.input_tokens,
+        reply.usage.output_tokens,
+        reply.usage.input_tokens_details.cached_tokens,
+    )
+
+
+def by_anthropic(url: str) -> Read:
+    messages: Any = [{"role": "user", "content": "Hello"}]
+    with (
+        anthropic.Anthropic(base_url=url, api_key="k", max_retries=0) as client,
+        client.messages.stream(model="m", max_tokens=5, messages=messages) as events,
+    ):
+        reply: Any = events.get_final_message()
+    thought, text, *calls = reply.content
+    cached = reply.usage.cache_read_input_tokens
+    return Read(
+        text.text,
+        thought.thinking,
+        [(each.name, each.input) for each in calls],
+        reply.usage.input_tokens + cached,
+        reply.usage.output_tokens,
+        cached,
+    )
+
+
+def by_genai(url: str) -> Read:
+    options = genai_types.HttpOptions(base_url=url, api_version="v1beta")
+    client = genai.Client(api_key="k", http_options=options)
+    replies: Any = list(client.models.generate_content_stream(model="m", contents="Hello"))
+    client.close()
+    parts = [part for reply in replies for part in reply.candidates[0].content.parts]
+    calls = [part.function_call for part in parts if part.function_call]
+    usage = replies[-1].usage_metadata
+    return Read(
+        "".join(part.text for part in parts if part.text and not part.thought),
+        "".join(part.text for part in parts if part.text and part.thought),
+        [(each.name, each.args) for each in calls],
+        usage.prompt_token_count,
+        usage.candidates_token_count + usage.thoughts_token_count,
+        usage.cached_content_token_count,
+    )
+
+
+def by_botocore(url: str) -> Read:
+    client = botocore.session.Session().create_client(
+        "bedrock-runtime",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="id",
+        aws_secret_access_key="secret",
+    )
+    asked = [{"role": "user", "content": [{"text": "Hello"}]}]
+    events: Any = list(client.converse_stream(modelId="m", messages=asked)["stream"])
+    client.close()
+    deltas = [e["contentBlockDelta"] for e in events if "contentBlockDelta" in e]
+    starts = [e["contentBlockStart"] for e in events if "contentBlockStart" in e]
+    calls = [
+        (
+            start["start"]["toolUse"]["name"],
+            json.loads(
+                "".join(
+                    each["delta"]["toolUse"]["input"]
+                    for each in deltas
+                    if each["contentBlockIndex"] == start["contentBlockIndex"]
+                )
+            ),
+        )
+        for start in starts
+    ]
+    thoughts = [each["delta"].get("reasoningContent", {}) for each in deltas]
+    usage = events[-1]["metadata"]["usage"]
+    return Read(
+        "".join(each["delta"].get("text", "") for each in deltas),
+        "".join(each.get("text", "") for each in thoughts),
+        calls,
+        usage["inputTokens"] + usage["cacheReadInputTokens"],
+        usage["outputTokens"],
+        usage["cacheReadInputTokens"],
+    )
+
+
+SDKS: dict[str, Callable[[str], Read]] = {
+    "chat": by_openai_chat,
+    "responses": by_openai_responses,
+    "messages": by_anthropic,
+    "gemini": by_genai,
+    "converse": by_botocore,
+}
+
+
+@pytest.mark.parametrize("name", SDKS)
+def test_streams_with_thoughts_and_tool_calls(name: str, frame_server: FrameServer) -> None:
+    recorded = RECORDED[name]
+    headers = {"content-type": recorded.content_type}
+    frame_server.script(recorded.path, frames=recorded.frames, headers=headers)
+    theirs = SDKS[name](frame_server.url)
+    base_url = frame_server.url + recorded.base
+    stream = completion(
+        recorded.model,
+        [{"role": "user", "content": "Hello"}],
+        stream=True,
+        base_url=base_url,
+        api_key="k",
+        **recorded.arguments,
+    )
+    list(stream)
+    message, usage = stream.reply.choices[0].message, stream.reply.usage
+    assert usage is not None
+    functions = [call.function for call in message.tool_calls or ()]
+    assert theirs == Read(
+        message.content or "",
+        message.reasoning_content or "",
+        [(each.name or "", json.loads(each.arguments or "")) for each in functions],
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.prompt_tokens_details.cached_tokens,
+    )

@@ -32,6 +32,7 @@ def snippets() -> list[tuple[str, str]]:
 def test_snippet_runs(frame_server: FrameServer, tmp_path: Path, name: str, code: str) -> None:
     frame_server.json("/v1/chat/completions", wire.CHAT_BODY)
     frame_server.json("/v1/messages", wire.MESSAGE_BODY)
+    frame_server.json("/v1/embeddings", wire.EMBEDDING_BODY)
     if "def test_" in code:
         (tmp_path / "test_snippet.py").write_text(code, encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]

@@ -30,7 +30,58 @@ def test_defaults_without_any_file(tmp_path: Path) -> None:
         ("prices", "default"),
         ("sync", "default"),
         ("spool_limit_mb", "default"),
+        ("endpoints", "default"),
     ]
+
+
+def test_servers_of_ones_own(tmp_path: Path) -> None:
+    file = """
+        [endpoints.intranet]
+        base_url = "https://llm.intranet.example/v1"
+        key = "INTRANET_KEY"
+        unsupported = ["seed"]
+
+        [endpoints.lab]
+        base_url = "http://127.0.0.1:9000"
+        protocol = "ollama"
+    """
+    write(tmp_path / "costspan.toml", file)
+    config = load({}, tmp_path)
+    intranet, lab = config.endpoints["intranet"], config.endpoints["lab"]
+    assert (intranet.provider, intranet.base_url) == ("intranet", "https://llm.intranet.example/v1")
+    assert (intranet.key, intranet.key_required, intranet.unsupported) == (
+        ("INTRANET_KEY",),
+        True,
+        ("seed",),
+    )
+    assert (lab.protocol, lab.key_required, lab.key) == ("ollama", False, ())
+    shown = dict((key, value) for key, value, _ in config.rows())["endpoints"]
+    assert shown == "intranet=https://llm.intranet.example/v1, lab=http://127.0.0.1:9000"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("endpoints = 5", "endpoints = 5: a table for each server"),
+        ("endpoints.lab = 5", "endpoints.lab: give a table with a base_url"),
+        ("[endpoints.lab]\nkey = 'K'", "endpoints.lab: give a table with a base_url"),
+        ("[endpoints.lab]\nbase_url = 'http://x'\nkye = 'K'", "endpoints.lab.kye does not exist"),
+        ("[endpoints.lab]\nbase_url = 'http://x'\nkey = 5", "endpoints.lab.key = 5: give a list"),
+        (
+            "[endpoints.lab]\nbase_url = 'http://x'\ninclude_usage = 1",
+            "endpoints.lab.include_usage = 1: give true or false",
+        ),
+        (
+            "[endpoints.lab]\nbase_url = 'http://x'\nprotocol = 'soap'",
+            "endpoints.lab.protocol = 'soap': allowed are chat, messages",
+        ),
+    ],
+)
+def test_servers_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:
+    write(tmp_path / "costspan.toml", text)
+    with pytest.raises(ConfigError) as caught:
+        load({}, tmp_path)
+    assert said in str(caught.value)
 
 
 def test_order_of_the_three_places(tmp_path: Path) -> None:

@@ -25,6 +25,12 @@ OPENAI_USAGE = {
     "prompt_tokens_details": {"cached_tokens": 400},
     "completion_tokens_details": {"reasoning_tokens": 0},
 }
+EMBEDDING_BODY = {
+    "object": "list",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -0.25]}],
+    "model": "text-embedding-3-small",
+    "usage": {"prompt_tokens": 8, "total_tokens": 8},
+}
 CHAT_BODY = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
