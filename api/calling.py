@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from costspan import meter as meters
@@ -205,7 +206,15 @@ def flush(timeout_s: float = 5.0) -> bool:
 
 
 def _metered(function: Any, meter: Meter | None) -> Any:
-    return function if disabled() else watch_function(function, meter_source(meter), _read)
+    if disabled():
+        return function
+    return _watched(function) if meter is None else watch_function(function, lambda: meter, _read)
+
+
+@cache
+def _watched(function: Any) -> Any:
+    """A function of the core, watched by the default Meter: asked about once, not in every call."""
+    return watch_function(function, _default, _read)
 
 
 def own_endpoints(meter: Meter | None) -> Mapping[str, Mapping[str, Endpoint]]:

@@ -17,7 +17,7 @@ from costspan.core.attempt import Attempt
 from costspan.core.decoders import Event
 from costspan.core.endpoint import Endpoint
 from costspan.core.endpoints import api_key_for
-from costspan.core.errors import APIError
+from costspan.core.errors import APIConnectionError, APIError
 from costspan.core.failures import error_from_response
 from costspan.core.fan_out import joined
 from costspan.core.keyring import Key, ring_of
@@ -28,6 +28,11 @@ from costspan.core.retrying import Retries
 
 if TYPE_CHECKING:
     from costspan.core.timeouts import Limits
+
+
+_STALE_NS = 1_000_000_000
+"""A server that hangs up within a second, without a word, had given up the connection when the
+request came: servers close those that were idle. It has not worked on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,8 @@ def _ask(
             found = read((yield call), call, exchange, history)
         except APIError as error:
             attempt.end(error)
+            if isinstance(error, APIConnectionError) and error.hung_up:
+                error.sent = attempt.ended_ns - attempt.started_ns > _STALE_NS
             if breaker:
                 breaker.after(address, error)
             if keys.refused(key, error):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from string import Formatter
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
@@ -14,6 +15,12 @@ from costspan.core.errors import BadRequestError
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 """No settings; read-only, because it is shared."""
+
+
+@lru_cache(maxsize=256)
+def _server(base_url: str) -> tuple[str | None, int | None]:
+    parts = urlsplit(base_url)
+    return parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class Endpoint:
         include_usage: Whether ``stream_options.include_usage`` is understood.
         max_tokens_field: The only name that the server takes for the bound of the output; empty
             where it takes what the caller gave.
-        unsupported: Parameters that the server refuses.
+        renamed: Parameters that the server has under another name.
+        unsupported: Parameters that the server refuses, or ignores.
         unsupported_in_messages: Fields of messages that the server refuses.
         one_answer: Prefixes of models that give one answer a request, where others give ``n``.
         default_max_tokens: The bound sent where the wire format requires one and none was given.
@@ -69,6 +77,7 @@ class Endpoint:
     hosts: tuple[str, ...] = ()
     include_usage: bool = True
     max_tokens_field: str = ""
+    renamed: Mapping[str, str] = field(default_factory=dict)
     unsupported: tuple[str, ...] = ()
     unsupported_in_messages: tuple[str, ...] = ()
     one_answer: tuple[str, ...] = ()
@@ -77,15 +86,12 @@ class Endpoint:
     @property
     def host(self) -> str | None:
         """Host of the base URL."""
-        return urlsplit(self.base_url).hostname if self.base_url else None
+        return _server(self.base_url)[0] if self.base_url else None
 
     @property
     def port(self) -> int | None:
         """Port of the base URL, the scheme's own where the URL names none."""
-        if not self.base_url:
-            return None
-        parts = urlsplit(self.base_url)
-        return parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        return _server(self.base_url)[1] if self.base_url else None
 
     def with_settings(self, given: Mapping[str, str]) -> Endpoint:
         """The endpoint with its settings filled in.

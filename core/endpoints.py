@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -78,10 +78,10 @@ def endpoint(
     """
     name = _row_name(provider)
     row = _rows()[name] if name else None
-    if row is None:
+    if name is None or row is None:
         raise _no_endpoint(provider)
     if base_url:
-        return _elsewhere(row, base_url).with_settings(settings)
+        return _row_elsewhere(name, base_url).with_settings(settings)
     found = (os.environ.get(each, "").strip().rstrip("/") for each in row.base_url_variables)
     from_environment = next(filter(None, found), None)
     if from_environment:
@@ -90,6 +90,11 @@ def endpoint(
         cure = "".join(f" or set {variable}" for variable in row.base_url_variables)
         raise BadRequestError(f"{name} has no common address: give base_url={cure}")
     return row.with_settings(settings)
+
+
+@lru_cache(maxsize=256)
+def _row_elsewhere(name: str, base_url: str) -> Endpoint:
+    return _elsewhere(_rows()[name], base_url)
 
 
 def _elsewhere(row: Endpoint, base_url: str) -> Endpoint:
@@ -105,6 +110,7 @@ def _elsewhere(row: Endpoint, base_url: str) -> Endpoint:
         key_required=False,
         include_usage=True,
         max_tokens_field="",
+        renamed={},
         unsupported=(),
         unsupported_in_messages=(),
     )
@@ -254,6 +260,7 @@ def _split(model: str, base_url: str | None) -> tuple[str, str]:
     )
 
 
+@lru_cache(maxsize=256)
 def provider_from_url(url: str) -> str | None:
     """The canonical provider that owns the host of a URL, or None if no row claims it.
 

@@ -103,7 +103,13 @@ class APIError(Exception):
 
 
 class APIConnectionError(APIError):
-    """The server could not be reached, or the connection broke."""
+    """The server could not be reached, or the connection broke.
+
+    Attributes:
+        hung_up: Whether the server closed the connection before the first byte of an answer.
+    """
+
+    hung_up = False
 
 
 class Timeout(APIConnectionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from contextlib import suppress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _warned_hosts: set[str] = set()
@@ -34,6 +35,7 @@ def _outside() -> int:
     return level
 
 
+@lru_cache(maxsize=256)
 def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True

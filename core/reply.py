@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from costspan.core.attempt import Attempt
     from costspan.core.structured import Reader
 
-Slot: TypeAlias = "object | None"
+Slot: TypeAlias = Any
 """A value that another room fills in; the core knows nothing of its type."""
 
 

@@ -82,7 +82,7 @@ class Limits(Mapping[str, float | None]):
 
     def take_over(self, extensions: dict[str, Any]) -> None:
         """Stand in for the timeouts of a request, which hold besides these."""
-        self._own = extensions["timeout"]
+        self._own = extensions.get("timeout", {})
         extensions["timeout"] = self
 
     def __getitem__(self, phase: str) -> float | None:

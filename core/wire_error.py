@@ -10,9 +10,16 @@ if TYPE_CHECKING:
     from costspan.core.timeouts import Limits
 
 _BEFORE_SENDING = frozenset(
-    ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL")
+    (
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "WriteError",
+        "UnsupportedProtocol",
+        "InvalidURL",
+    )
 )
-"""Errors of the HTTP library that come before a request has left this machine."""
+"""Errors of the HTTP library that come before a whole request has left this machine."""
 
 
 def wire_error(
@@ -37,6 +44,7 @@ def wire_error(
         model=model,
     )
     found.answered, found.sent = False, sent
+    found.hung_up = name == "RemoteProtocolError" and "without sending a response" in str(error)
     return found
 
 

@@ -96,3 +96,7 @@ class Estimate(NamedTuple):
     basis: str
     confidence: Literal["high", "medium", "low"]
     assumptions: Mapping[str, str] = MappingProxyType({})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy it; a read-only mapping can be neither."""
+        return Estimate, tuple(self._replace(assumptions=dict(self.assumptions)))

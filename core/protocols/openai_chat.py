@@ -195,6 +195,8 @@ def _read_message(message: object, *, indexed: bool) -> Message:
     if not isinstance(message, dict):
         return Message()
     content, thoughts = message.get("content"), None
+    if len(message) == 1 and isinstance(content, str):
+        return Message(content=content)  # nearly all pieces of a stream: half the time
     if isinstance(content, list):
         parts = content_parts(content)
         content = "".join(text for text, thought in parts if not thought) or None

@@ -43,6 +43,9 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
         for name in _MAX_TOKENS:
             if name in params:
                 params[endpoint.max_tokens_field] = params.pop(name)
+    for name, theirs in endpoint.renamed.items():
+        if name in params:
+            params[theirs] = params.pop(name)
     options = params.pop("stream_options", None)
     body: dict[str, object] = {
         "model": request.model,

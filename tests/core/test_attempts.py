@@ -7,6 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from costspan.core.completion import acompletion, completion
@@ -118,6 +119,28 @@ def test_a_connection_that_broke_after_sending_may_be_billed(frame_server: Frame
     with pytest.raises(APIConnectionError) as caught:
         ask(frame_server)
     assert (caught.value.attempts, len(frame_server.requests)) == (1, 1)
+
+
+def test_a_connection_that_the_server_has_given_up_is_made_again(
+    frame_server: FrameServer, chat_body: dict[str, object]
+) -> None:
+    class Stale(httpx.BaseTransport):
+        def __init__(self) -> None:
+            self.inner, self.times = httpx.HTTPTransport(), 0
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            self.times += 1
+            if self.times == 1:
+                raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+            return self.inner.handle_request(request)
+
+        def close(self) -> None:
+            self.inner.close()
+
+    frame_server.json(CHAT, chat_body)
+    with httpx.Client(transport=Stale()) as client:
+        reply = ask(frame_server, client=client)
+    assert [a.error is None for a in reply.attempts] == [False, True]
 
 
 def test_a_stream_is_repeated_until_it_has_begun(

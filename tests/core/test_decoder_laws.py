@@ -6,9 +6,10 @@ breaks keeps what came before.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from streams import CALLS, REASONING, RECORDED, TEXT, Recorded
+from streams import BODIES, CALLS, REASONING, RECORDED, TEXT, Recorded
 
 from costspan.core.assembly import Exchange, StreamAssembler, reply_from_body
 from costspan.core.completion import acompletion, completion
@@ -184,22 +185,53 @@ JSON_VALUES = st.recursive(
 )
 
 
-@st.composite
-def spoilt(draw: st.DrawFn, found: list[Event]) -> list[Any]:
-    """The events of a stream, some of whose values are replaced, left out or said again."""
-    bodies: list[Any] = [event.json() or {} for event in found]
-    for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, len(bodies) - 1))
-        holder: Any = bodies
-        key: Any = place
-        while isinstance(holder[key], (dict, list)) and holder[key] and draw(st.integers(0, 4)):
-            holder = holder[key]
-            keys = sorted(holder) if isinstance(holder, dict) else range(len(holder))
-            key = draw(st.sampled_from(list(keys)))
-        if draw(st.booleans()) or holder is bodies:
-            holder[key] = draw(JSON_VALUES)
-        else:
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in a JSON value, however deep, as what holds it and its key."""
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    for key in keys:
+        yield value, key
+        if isinstance(value[key], (dict, list)):
+            yield from places(value[key])
+
+
+SPOILERS: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    2.5,
+    10**30,
+    "",
+    "x",
+    "\ud83c",
+    [],
+    [None],
+    ["x"],
+    [{}],
+    {},
+    {"x": {}},
+)
+
+
+def spoilt_once(bodies: list[Any]) -> Iterator[list[Any]]:
+    """The events of a stream with one value, each in turn, replaced or left out."""
+    for holder, key in list(places(bodies)):
+        kept = holder[key]
+        for spoiler in SPOILERS:
+            holder[key] = spoiler
+            yield bodies
+        if isinstance(holder, dict):
             del holder[key]
+            yield bodies
+        holder[key] = kept
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, bodies: list[Any]) -> list[Any]:
+    """The events of a stream, some of whose values are replaced."""
+    bodies = copy.deepcopy(bodies)
+    for _ in range(draw(st.integers(2, 6))):
+        holder, key = draw(st.sampled_from(list(places(bodies))))
+        holder[key] = draw(JSON_VALUES)
     return bodies
 
 
@@ -240,24 +272,48 @@ def test_garbage_events_raise_nothing_but_our_errors(name: str, values: list[obj
     survives(RECORDED[name], [Event("", json.dumps(value).encode()) for value in values])
 
 
-@EACH
-@given(data=st.data())
-def test_spoilt_events_raise_nothing_but_our_errors(name: str, data: st.DataObject) -> None:
+def bodies_of(name: str) -> list[Any]:
+    """The events of a recorded stream as JSON."""
     recorded = RECORDED[name]
-    bodies = data.draw(spoilt(events(recorded.content_type, [recorded.body])))
-    survives(recorded, [Event("", json.dumps(body).encode()) for body in bodies])
+    found = (event.json() for event in events(recorded.content_type, [recorded.body]))
+    return [body for body in found if body is not None]
+
+
+def as_events(bodies: list[Any]) -> list[Event]:
+    return [Event("", json.dumps(body).encode()) for body in bodies]
+
+
+@EACH
+def test_any_value_of_a_stream_may_be_anything(name: str) -> None:
+    for bodies in spoilt_once(bodies_of(name)):
+        survives(RECORDED[name], as_events(bodies))
 
 
 @EACH
 @given(data=st.data())
-def test_whole_bodies_may_be_anything(name: str, data: st.DataObject) -> None:
-    recorded = RECORDED[name]
-    found = events(recorded.content_type, [recorded.body])
-    (body,) = data.draw(spoilt(found[-2:-1]))
-    if not isinstance(body, dict):
-        return
-    with suppress(APIError):
-        reply_from_body(body, exchange(recorded)).model_dump(exclude_none=True)
+def test_several_values_of_a_stream_may_be_anything(name: str, data: st.DataObject) -> None:
+    survives(RECORDED[name], as_events(data.draw(spoilt(bodies_of(name)))))
+
+
+def survives_whole(name: str, body: Any) -> None:
+    """The same of a whole body."""
+    if isinstance(body, dict):
+        with suppress(APIError):
+            reply_from_body(body, exchange(RECORDED[name])).model_dump(exclude_none=True)
+
+
+@EACH
+def test_any_value_of_a_whole_body_may_be_anything(name: str) -> None:
+    check(reply_from_body(BODIES[name], exchange(RECORDED[name])), RECORDED[name])
+    for (body,) in spoilt_once([copy.deepcopy(BODIES[name])]):
+        survives_whole(name, body)
+
+
+@EACH
+@given(data=st.data())
+def test_several_values_of_a_whole_body_may_be_anything(name: str, data: st.DataObject) -> None:
+    (body,) = data.draw(spoilt([BODIES[name]]))
+    survives_whole(name, body)
 
 
 # --- through a real server -------------------------------------------------------------------

@@ -152,3 +152,9 @@ def test_spoken_answers_go_back_by_their_id() -> None:
     sent = {"role": "assistant", "content": None, "audio": {"id": "audio_1"}}
     assert body(messages=[message])["messages"] == [sent]
     assert message["audio"] is spoken, "the caller's message was changed"
+
+
+def test_mistral_calls_the_seed_otherwise() -> None:
+    request = Request("mistral-small", [{"role": "user", "content": "Hi"}], params={"seed": 7})
+    body = openai_chat.encode(request, endpoint("mistral")).body
+    assert (body["random_seed"], "seed" in body) == (7, False)

@@ -138,6 +138,413 @@ def test_everything_known_stands_on_the_error() -> None:
     assert error.body == openai_body("slow", "rate_limit_exceeded")
 
 
+GEMINI_LIMITS = [
+    {
+        "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+        "violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}],
+    },
+    {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "20.5s"},
+]
+GEMINI_DAY = [
+    {
+        "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+        "violations": [
+            {"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"},
+            {"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"},
+        ],
+    }
+]
+GEMINI_KEY = [
+    {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "API_KEY_INVALID",
+        "domain": "googleapis.com",
+    }
+]
+PLAN = "You exceeded your current quota, please check your plan and billing details."
+
+
+def google_body(code: int, status: str, message: str = "no", details: Any = None) -> dict[str, Any]:
+    error = {"code": code, "message": message, "status": status}
+    return {"error": error if details is None else {**error, "details": details}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code"),
+    [
+        (
+            400,
+            google_body(400, "INVALID_ARGUMENT", "API key not valid.", GEMINI_KEY),
+            errors.AuthenticationError,
+            "API_KEY_INVALID",
+        ),
+        (400, google_body(400, "INVALID_ARGUMENT"), errors.BadRequestError, "INVALID_ARGUMENT"),
+        (
+            400,
+            google_body(
+                400,
+                "INVALID_ARGUMENT",
+                "The input token count (1200000) exceeds the maximum number of tokens allowed "
+                "(1048575).",
+            ),
+            errors.ContextWindowExceededError,
+            "INVALID_ARGUMENT",
+        ),
+        (
+            429,
+            google_body(429, "RESOURCE_EXHAUSTED", PLAN, GEMINI_LIMITS),
+            errors.RateLimitError,
+            "RESOURCE_EXHAUSTED",
+        ),
+        (
+            429,
+            google_body(429, "RESOURCE_EXHAUSTED", PLAN, GEMINI_DAY),
+            errors.QuotaExceededError,
+            "RESOURCE_EXHAUSTED",
+        ),
+        (
+            429,
+            google_body(429, "RESOURCE_EXHAUSTED", f"{PLAN}\n* limit: 0, model: g", GEMINI_LIMITS),
+            errors.QuotaExceededError,
+            "RESOURCE_EXHAUSTED",
+        ),
+        (
+            429,
+            [google_body(429, "RESOURCE_EXHAUSTED", "Resource exhausted.")],
+            errors.RateLimitError,
+            "RESOURCE_EXHAUSTED",
+        ),
+        (503, google_body(503, "UNAVAILABLE"), errors.ServiceUnavailableError, "UNAVAILABLE"),
+        (504, google_body(504, "DEADLINE_EXCEEDED"), errors.Timeout, "DEADLINE_EXCEEDED"),
+    ],
+)
+def test_gemini(status: int, body: Any, kind: type[errors.APIError], code: str) -> None:
+    error = failed(status, body, "google")
+    assert (type(error), error.code) == (kind, code)
+    assert error.body == (body[0] if isinstance(body, list) else body)
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "message", "kind"),
+    [
+        (429, "ThrottlingException", "Too many tokens", errors.RateLimitError),
+        (400, "ThrottlingException", "Too many requests", errors.RateLimitError),
+        (429, "ModelNotReadyException", "not ready", errors.ServiceUnavailableError),
+        (424, "ModelErrorException", "the model failed", errors.InternalServerError),
+        (408, "ModelTimeoutException", "late", errors.Timeout),
+        (503, "ServiceUnavailableException", "busy", errors.ServiceUnavailableError),
+        (400, "ServiceQuotaExceededException", "enough", errors.QuotaExceededError),
+        (403, "AccessDeniedException", "not allowed", errors.PermissionDeniedError),
+        (403, "ExpiredTokenException", "expired", errors.AuthenticationError),
+        (403, "UnrecognizedClientException", "invalid", errors.AuthenticationError),
+        (403, "InvalidSignatureException", "does not match", errors.AuthenticationError),
+        (400, "IncompleteSignature", "incomplete", errors.AuthenticationError),
+        (400, "ValidationException", "wrong", errors.BadRequestError),
+        (
+            400,
+            "ValidationException",
+            "Input is too long for requested model.",
+            errors.ContextWindowExceededError,
+        ),
+        (404, "ResourceNotFoundException", "none", errors.NotFoundError),
+        (500, "InternalServerException", "broken", errors.InternalServerError),
+    ],
+)
+@pytest.mark.parametrize("field", ["message", "Message"])
+def test_bedrock(
+    status: int, name: str, message: str, kind: type[errors.APIError], field: str
+) -> None:
+    written = f"{name}:http://internal.amazon.com/coral/com.amazon.bedrock/"
+    headers = {"x_amzn_errortype": written, "x_amzn_requestid": "aws-1"}
+    error = failed(status, {field: message}, "aws", **headers)
+    assert (type(error), error.code, error.request_id) == (kind, name, "aws-1")
+    assert message in str(error)
+    assert ("AWS credentials" in str(error)) is (kind is errors.AuthenticationError)
+
+
+@pytest.mark.parametrize(
+    ("provider", "status", "body", "kind", "said"),
+    [
+        ("cohere", 429, {"message": "trial key", "id": "c-1"}, errors.RateLimitError, "trial key"),
+        (
+            "cohere",
+            400,
+            {"message": "too many tokens: total number of tokens", "id": "c-1"},
+            errors.ContextWindowExceededError,
+            "too many tokens",
+        ),
+        (
+            "ollama",
+            404,
+            {"error": "model 'm' not found"},
+            errors.NotFoundError,
+            "fetch the model with: ollama pull m",
+        ),
+        (
+            "azure",
+            404,
+            openai_body(
+                "The API deployment for this resource does not exist", "DeploymentNotFound"
+            ),
+            errors.NotFoundError,
+            "the model is the name of the deployment",
+        ),
+        (
+            "azure",
+            400,
+            {
+                "error": {
+                    "code": "content_filter",
+                    "message": "The response was filtered",
+                    "innererror": {"code": "ResponsibleAIPolicyViolation"},
+                }
+            },
+            errors.ContentPolicyViolationError,
+            "filtered",
+        ),
+        (
+            "azure",
+            401,
+            {"statusCode": 401, "message": "denied"},
+            errors.AuthenticationError,
+            "denied",
+        ),
+        (
+            "vllm",
+            400,
+            {
+                "object": "error",
+                "message": "This model's maximum context length is 16384 tokens.",
+                "type": "BadRequestError",
+                "code": 400,
+            },
+            errors.ContextWindowExceededError,
+            "16384",
+        ),
+        (
+            "llama_cpp",
+            500,
+            {"error": {"code": 500, "message": "no", "type": "exceed_context_size_error"}},
+            errors.ContextWindowExceededError,
+            "shorten",
+        ),
+        (
+            "xai",
+            403,
+            {"code": "blocked", "error": "no licence"},
+            errors.PermissionDeniedError,
+            "no l",
+        ),
+        (
+            "vllm",
+            422,
+            {"detail": [{"loc": ["body", "top_k"], "msg": "must be positive", "input": "Hello"}]},
+            errors.UnprocessableEntityError,
+            "vllm: body.top_k: must be positive (HTTP 422)",
+        ),
+        ("deepseek", 402, openai_body("Insufficient Balance"), errors.QuotaExceededError, "credit"),
+        (
+            "groq",
+            413,
+            openai_body("too large", "rate_limit_exceeded"),
+            errors.BadRequestError,
+            "too",
+        ),
+        ("openai", 424, openai_body(), errors.APIStatusError, "no"),
+        ("openai", 425, openai_body(), errors.APIStatusError, "no"),
+        ("openai", 499, openai_body(), errors.APIStatusError, "no"),
+        *(
+            ("openai", status, "<html>", kind, "html")
+            for status, kind in (
+                (520, errors.InternalServerError),
+                (521, errors.ServiceUnavailableError),
+                (522, errors.InternalServerError),
+                (523, errors.ServiceUnavailableError),
+                (524, errors.Timeout),
+                (525, errors.InternalServerError),
+                (526, errors.InternalServerError),
+            )
+        ),
+    ],
+)
+def test_other_servers(
+    provider: str, status: int, body: Any, kind: type[errors.APIError], said: str
+) -> None:
+    error = failed(status, body, provider)
+    assert type(error) is kind
+    assert said in str(error)
+    assert "Hello" not in str(error)
+    assert error.request_id == ("c-1" if provider == "cohere" else None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "request_id"),
+    [
+        ({"x-request-id": "a", "cf-ray": "b"}, {}, "a"),
+        ({"request-id": "a"}, {"request_id": "b"}, "a"),
+        ({"x-amzn-requestid": "a"}, {}, "a"),
+        ({"apim-request-id": "a"}, {}, "a"),
+        ({"x-goog-request-id": "a"}, {}, "a"),
+        ({"cf-ray": "a"}, {}, "a"),
+        ({}, anthropic_body("api_error"), "req_1"),
+        ({}, {"id": "c", "message": "no"}, "c"),
+        ({}, {"id": "chatcmpl-1"}, None),
+    ],
+)
+def test_request_ids(headers: dict[str, str], body: Any, request_id: str | None) -> None:
+    assert error_from_response(500, headers, body, provider="p").request_id == request_id
+
+
+@pytest.mark.parametrize(("said", "heard"), [("true", True), ("false", False), ("x", None)])
+def test_openai_says_whether_to_try_again(said: str, heard: bool | None) -> None:
+    assert failed(500, openai_body(), x_should_retry=said).should_retry is heard
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (429, {"remaining-requests": "0", "reset-requests": "2m59.56s"}, 179.56),
+        (429, {"remaining-tokens": "0", "reset-tokens": "120ms"}, 0.12),
+        (
+            429,
+            {
+                "remaining-requests": "0",
+                "reset-requests": "6m0s",
+                "remaining-tokens": "0",
+                "reset-tokens": "1h0m1s",
+            },
+            3601,
+        ),
+        (
+            429,
+            {
+                "remaining-requests": "9",
+                "reset-requests": "6m0s",
+                "remaining-tokens": "150",
+                "reset-tokens": "7.66s",
+            },
+            7.66,
+        ),
+        (429, {"remaining-requests": "0", "reset-requests": "soon"}, None),
+        (429, {"reset-tokens": "1.5"}, None),
+        (500, {"remaining-tokens": "0", "reset-tokens": "9s"}, None),
+    ],
+)
+def test_when_limits_are_full_again(
+    status: int, headers: dict[str, str], seconds: float | None
+) -> None:
+    named = {f"x-ratelimit-{name}": value for name, value in headers.items()}
+    error = error_from_response(status, named, b"", provider="p")
+    assert error.retry_after_s == pytest.approx(seconds)
+    if seconds:
+        error = error_from_response(status, {**named, "retry-after": "2"}, b"", provider="p")
+        assert error.retry_after_s == 2
+
+
+@pytest.mark.parametrize(
+    ("delay", "seconds"), [("20s", 20), ("1.5s", 1.5), ("0s", 0), ("x", None), (None, None)]
+)
+def test_google_says_when_to_come_back(delay: str | None, seconds: float | None) -> None:
+    body = google_body(429, "RESOURCE_EXHAUSTED", details=[{"retryDelay": delay}])
+    assert failed(429, body, "google").retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "status", "code"),
+    [
+        (
+            {"throttlingException": {"message": "slow"}},
+            errors.RateLimitError,
+            429,
+            "throttlingException",
+        ),
+        (
+            {"serviceUnavailableException": {"message": "slow"}},
+            errors.ServiceUnavailableError,
+            503,
+            "serviceUnavailableException",
+        ),
+        (
+            {"internalServerException": {"message": "slow"}},
+            errors.InternalServerError,
+            500,
+            "internalServerException",
+        ),
+        (
+            {"modelStreamErrorException": {"message": "slow"}},
+            errors.InternalServerError,
+            424,
+            "modelStreamErrorException",
+        ),
+        (
+            {"validationException": {"message": "slow"}},
+            errors.BadRequestError,
+            400,
+            "validationException",
+        ),
+        (
+            {"modelTimeoutException": {"message": "slow"}},
+            errors.Timeout,
+            408,
+            "modelTimeoutException",
+        ),
+        (
+            google_body(503, "UNAVAILABLE", "slow"),
+            errors.ServiceUnavailableError,
+            503,
+            "UNAVAILABLE",
+        ),
+        ({"error": {"code": "429", "message": "slow"}}, errors.RateLimitError, 429, "429"),
+        (
+            {"response": {"error": {"code": "rate_limit_exceeded", "message": "slow"}}},
+            errors.RateLimitError,
+            429,
+            "rate_limit_exceeded",
+        ),
+        ({"delta": {"error": "slow"}}, errors.InternalServerError, 500, None),
+    ],
+)
+def test_error_events_of_other_formats(
+    event: Any, kind: type[errors.APIError], status: int, code: str | None
+) -> None:
+    error = error_from_event(event, provider="p")
+    assert (type(error), error.status_code, error.code) == (kind, status, code)
+    assert "slow" in str(error)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ya29.a0AfB_byC1234567890",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ASIAIOSFODNN7EXAMPLE",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdefg",
+        "sk-ant-api03-abcdefghij",
+        "gsk_abcdefghijkl",
+    ],
+)
+def test_what_looks_like_a_key_is_removed(secret: str) -> None:
+    assert redact({"a": [f"key {secret}, sent"]}) == {"a": ["key [key removed], sent"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            "https://g.example/v1?key=abc-123_x&alt=sse",
+            "https://g.example/v1?key=[key removed]&alt",
+        ),
+        ("Credential=AKIAIOSFODNN7EXAMPLE/2026/us-east-1/bedrock", "Credential=[key removed]"),
+        ("Signature=fe5f80f77d5fa3beca038a248ff027d0", "Signature=[key removed]"),
+        ("X-Amz-Signature=fe5f80f77d5fa3beca038a248ff0", "X-Amz-Signature=[key removed]"),
+        ("x-amz-security-token:IQoJb3JpZ2luX2VjEAAa", "x-amz-security-token:[key removed]"),
+        ("in asia-northeast1, AKIAnd of", "in asia-northeast1, AKIAnd of"),
+    ],
+)
+def test_signatures_are_removed(text: str, left: str) -> None:
+    assert str(redact(text)).startswith(left)
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -224,16 +631,41 @@ def test_garbage_events_are_still_errors_of_ours(event: dict[str, Any]) -> None:
     assert isinstance(error_from_event(event, provider="p"), errors.APIError)
 
 
-def test_errors_survive_pickling() -> None:
-    error = failed(429, openai_body("slow"), retry_after="3")
+def every_class() -> list[type[errors.APIError]]:
+    found = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    return [kind for kind in dict.fromkeys(found) if issubclass(kind, errors.APIError)]
+
+
+@pytest.mark.parametrize("kind", every_class())
+def test_errors_survive_pickling(kind: type[errors.APIError]) -> None:
+    error = kind(
+        "slow", provider="p", model="m", code="c", request_id="r", retry_after_s=3, body={}
+    )
+    error.failures = (errors.RateLimitError("before"),)
+    error.answered, error.sent, error.should_retry = False, False, True
     again = pickle.loads(pickle.dumps(error))
-    assert type(again) is errors.RateLimitError
+    assert type(again) is kind
     assert str(again) == str(error)
-    assert again.__dict__ == error.__dict__
+    same = {**vars(error), "failures": None}
+    assert {**vars(again), "failures": None} == same
+    assert [type(each) for each in again.failures] == [errors.RateLimitError]
+
+
+def test_the_text_of_an_answer_survives_pickling() -> None:
+    error = errors.JSONSchemaValidationError("no JSON", text="Hello", model="m")
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.text, again.model) == ("Hello", "m")
+    assert "Hello" not in f"{error} {error!r}"
 
 
 def test_the_tree() -> None:
     assert issubclass(errors.QuotaExceededError, errors.RateLimitError)
+    assert issubclass(errors.CircuitOpenError, errors.ServiceUnavailableError)
+    # As in OpenAI's SDK:
+    assert issubclass(errors.APITimeoutError, errors.APIConnectionError)
+    assert errors.APITimeoutError is errors.Timeout
+    assert issubclass(errors.ConflictError, errors.APIStatusError)
+    assert not issubclass(errors.APIConnectionError, errors.APIStatusError)
     for kind in (
         errors.ContextWindowExceededError,
         errors.ContentPolicyViolationError,

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import anthropic
+import httpx
 import openai
 import pytest
 
@@ -74,6 +75,18 @@ FORMATS: dict[str, tuple[str, dict[str, str], Callable[[str], Counts]]] = {
 }
 
 
+# The server closes idle connections after the very 5 seconds for which httpx keeps them: on a busy
+# machine a request may meet one that is being closed.
+FRESH = httpx.Limits(max_keepalive_connections=0)
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    """A client that connects for each request."""
+    with httpx.Client(limits=FRESH) as made:
+        yield made
+
+
 def arguments(name: str, url: str, max_tokens: int = MAX_TOKENS) -> dict[str, Any]:
     """The arguments of a completion in a wire format."""
     provider, more, _ = FORMATS[name]
@@ -102,9 +115,9 @@ def check(reply: Reply, theirs: Counts) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_same_counts_as_the_sdk(name: str, url: str) -> None:
+def test_the_same_counts_as_the_sdk(name: str, url: str, client: httpx.Client) -> None:
     _, _, ask = FORMATS[name]
-    asked = arguments(name, url)
+    asked = {**arguments(name, url), "client": client}
     check(completion(**asked), ask(url))
     stream = completion(**asked, stream=True)
     pieces = [c.delta.content or "" for chunk in stream for c in chunk.choices]
@@ -116,16 +129,18 @@ def test_the_same_counts_as_the_sdk(name: str, url: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 async def test_the_same_counts_asynchronously(name: str, url: str) -> None:
     _, _, ask = FORMATS[name]
-    asked = arguments(name, url)
-    check(await acompletion(**asked), ask(url))
-    stream = await acompletion(**asked, stream=True)
-    assert [chunk async for chunk in stream]
+    async with httpx.AsyncClient(limits=FRESH) as client:
+        asked = {**arguments(name, url), "client": client}
+        check(await acompletion(**asked), ask(url))
+        stream = await acompletion(**asked, stream=True)
+        assert [chunk async for chunk in stream]
     check(stream.reply, ask(url))
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_leaving_early(name: str, url: str) -> None:
-    with completion(**arguments(name, url, max_tokens=2000), stream=True) as stream:
+def test_leaving_early(name: str, url: str, client: httpx.Client) -> None:
+    asked = {**arguments(name, url, max_tokens=2000), "client": client}
+    with completion(**asked, stream=True) as stream:
         first = next(c for chunk in stream for c in chunk.choices if c.delta.content)
     assert first.delta.content
     assert not stream.seen.complete
@@ -134,12 +149,14 @@ def test_leaving_early(name: str, url: str) -> None:
     assert reply.choices[0].finish_reason is None
     assert reply.usage is None or reply.usage.completion_tokens != 2000
     # The server is free again.
-    check(completion(**arguments(name, url)), FORMATS[name][2](url))
+    check(completion(**{**asked, "max_tokens": MAX_TOKENS}), FORMATS[name][2](url))
 
 
-def test_the_prompt_that_was_asked_before_is_read_from_the_cache(url: str) -> None:
+def test_the_prompt_that_was_asked_before_is_read_from_the_cache(
+    url: str, client: httpx.Client
+) -> None:
     by_chat(url)
-    reply = completion(**arguments("chat", url))
+    reply = completion(**arguments("chat", url), client=client)
     assert reply.meters is not None
     cached = reply.meters.buckets["tokens.in.cache_read"]
     assert 0 < cached < (reply.meters.input_tokens or 0)

@@ -62,12 +62,12 @@ def test_errors_of_the_users_own_are_raised_as_they_are() -> None:
         completion("openai/m", HELLO, mock_response=KeyError("x"))
     with pytest.raises(Timeout):
         completion("openai/m", HELLO, mock_response="Timeout")
+    wrong: Any = 5
     with pytest.raises(BadRequestError, match="mock_response must be"):
-        wrong: Any = 5
         completion("openai/m", HELLO, mock_response=wrong)
 
 
 def test_arguments_are_checked_all_the_same() -> None:
+    arguments: Any = {"temprature": 1}
     with pytest.raises(BadRequestError, match="temprature"):
-        arguments: Any = {"temprature": 1}
         completion("openai/m", HELLO, mock_response="Hi", **arguments)

@@ -55,7 +55,7 @@ def test_servers_of_ones_own(tmp_path: Path) -> None:
         ("seed",),
     )
     assert (lab.protocol, lab.key_required, lab.key) == ("ollama", False, ())
-    shown = dict((key, value) for key, value, _ in config.rows())["endpoints"]
+    shown = {key: value for key, value, _ in config.rows()}["endpoints"]
     assert shown == "intranet=https://llm.intranet.example/v1, lab=http://127.0.0.1:9000"
 
 

@@ -406,3 +406,119 @@ RECORDED = {
     "ollama": _ollama(),
     "converse": _converse(),
 }
+
+
+def _written(arguments: object) -> str:
+    return json.dumps(arguments, ensure_ascii=False)
+
+
+def _bodies() -> dict[str, dict[str, object]]:
+    functions = [{"name": name, "arguments": _written(told)} for name, told in CALLS]
+    calls = [
+        {"id": f"call_{index}", "type": "function", "function": function}
+        for index, function in enumerate(functions)
+    ]
+    message = {
+        "role": "assistant",
+        "reasoning_content": REASONING,
+        "content": TEXT,
+        "tool_calls": calls,
+    }
+    thought = {"type": "thinking", "thinking": REASONING}
+    text = {"type": "text", "text": TEXT}
+    last = {name: each.frames[-1] for name, each in RECORDED.items()}
+    completed = json.loads(last["responses"].partition(b"data: ")[2])["response"]
+    usage = {"inputTokens": 6, "cacheReadInputTokens": 4, "outputTokens": 7, "totalTokens": 17}
+    signed = {"reasoningText": {"text": REASONING, "signature": "c2ln"}}
+    uses = [
+        {"toolUse": {"toolUseId": f"tooluse_{index}", "name": name, "input": told}}
+        for index, (name, told) in enumerate(CALLS)
+    ]
+    parts = [
+        {"text": REASONING, "thought": True},
+        {"text": TEXT},
+        *({"functionCall": {"name": name, "args": told}} for name, told in CALLS),
+    ]
+    return {
+        "chat": {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "model": "m-1",
+            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+            "usage": json.loads(RECORDED["chat"].frames[-2].removeprefix(b"data: "))["usage"],
+        },
+        "messages": {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "m-1",
+            "content": [
+                {**thought, "signature": "c2ln"},
+                text,
+                *(
+                    {"type": "tool_use", "id": f"toolu_{index}", "name": name, "input": told}
+                    for index, (name, told) in enumerate(CALLS)
+                ),
+            ],
+            "stop_reason": "tool_use",
+            "usage": {
+                "input_tokens": 6,
+                "cache_read_input_tokens": 4,
+                "output_tokens": 7,
+                "output_tokens_details": {"thinking_tokens": 2},
+            },
+        },
+        "responses": completed,
+        "gemini": {
+            "candidates": [
+                {"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}
+            ],
+            "usageMetadata": {
+                "promptTokenCount": 10,
+                "cachedContentTokenCount": 4,
+                "candidatesTokenCount": 5,
+                "thoughtsTokenCount": 2,
+                "totalTokenCount": 17,
+            },
+            "modelVersion": "m-1",
+            "responseId": "gen-1",
+        },
+        "cohere": {
+            "id": "co-1",
+            "finish_reason": "TOOL_CALL",
+            "message": {"role": "assistant", "content": [thought, text], "tool_calls": calls},
+            "usage": {
+                "billed_units": {"input_tokens": 10, "output_tokens": 7},
+                "tokens": {"input_tokens": 10, "output_tokens": 7},
+            },
+        },
+        "ollama": {
+            "model": "m-1",
+            "message": {
+                "role": "assistant",
+                "thinking": REASONING,
+                "content": TEXT,
+                "tool_calls": [
+                    {"function": {"name": name, "arguments": told}} for name, told in CALLS
+                ],
+            },
+            "done": True,
+            "done_reason": "stop",
+            "prompt_eval_count": 10,
+            "eval_count": 7,
+        },
+        "converse": {
+            "output": {
+                "message": {
+                    "role": "assistant",
+                    "content": [{"reasoningContent": signed}, {"text": TEXT}, *uses],
+                }
+            },
+            "stopReason": "tool_use",
+            "usage": usage,
+        },
+    }
+
+
+BODIES = _bodies()
+"""The same answer as whole bodies."""
