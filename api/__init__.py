@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from costspan.calling import acompletion, completion, estimate, flush, wrap
     from costspan.conversation import ConversationManager
+    from costspan.core import errors
+    from costspan.core.breaker import CircuitBreaker
+    from costspan.core.endpoint import Endpoint
+    from costspan.core.keyring import KeyRing
+    from costspan.core.policy import Policy
     from costspan.embeddings import aembedding, embedding
     from costspan.exporters.jsonlines import JsonLinesExporter
     from costspan.exporters.memory import InMemoryExporter
@@ -17,16 +22,21 @@ if TYPE_CHECKING:
     from costspan.safe import asafe_completion, safe_completion
 
 __all__ = [
+    "CircuitBreaker",
     "ConversationManager",
+    "Endpoint",
     "InMemoryExporter",
     "JsonLinesExporter",
+    "KeyRing",
     "Meter",
+    "Policy",
     "ReportError",
     "acompletion",
     "aembedding",
     "asafe_completion",
     "completion",
     "embedding",
+    "errors",
     "estimate",
     "flush",
     "report",
@@ -40,14 +50,19 @@ __version__ = "0.1.0"
 # Names are loaded when they are first used, so that ``import costspan`` costs next to nothing in
 # programs that may never make a call.
 _HOMES = {
+    "CircuitBreaker": "costspan.core.breaker",
     "ConversationManager": "costspan.conversation",
+    "Endpoint": "costspan.core.endpoint",
     "InMemoryExporter": "costspan.exporters.memory",
     "JsonLinesExporter": "costspan.exporters.jsonlines",
+    "KeyRing": "costspan.core.keyring",
     "Meter": "costspan.meter",
+    "Policy": "costspan.core.policy",
     "ReportError": "costspan.reports.errors",
     "aembedding": "costspan.embeddings",
     "asafe_completion": "costspan.safe",
     "embedding": "costspan.embeddings",
+    "errors": "costspan.core.errors",
     "report": "costspan.notebook",
     "safe_completion": "costspan.safe",
     "tags": "costspan.middleware.tags",
@@ -59,6 +74,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'costspan' has no attribute {name!r}")
     from importlib import import_module
 
-    value: object = getattr(import_module(_HOMES.get(name, "costspan.calling")), name)
+    home = import_module(_HOMES.get(name, "costspan.calling"))
+    value: object = home if name == "errors" else getattr(home, name)
     globals()[name] = value
     return value
