@@ -98,8 +98,9 @@ def test_a_wait_beyond_the_deadline_is_not_begun(frame_server: FrameServer) -> N
 @pytest.mark.parametrize("argument", ["num_retries", "max_retries"])
 def test_the_number_of_retries_alone(argument: str, frame_server: FrameServer) -> None:
     fail(frame_server, CHAT, 500)
+    given: dict[str, Any] = {argument: 1}
     with pytest.raises(InternalServerError):
-        ask(frame_server, **{argument: 1})
+        ask(frame_server, **given)
     assert len(frame_server.requests) == 2
 
 

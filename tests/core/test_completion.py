@@ -13,7 +13,7 @@ import httpx
 import httpx2
 import pytest
 
-from costspan.core.completion import acompletion, completion, prepare
+from costspan.core.completion import acompletion, completion
 from costspan.core.errors import (
     APIConnectionError,
     APIError,
@@ -24,6 +24,7 @@ from costspan.core.errors import (
     RateLimitError,
     Timeout,
 )
+from costspan.core.plan import prepare
 from costspan.core.reply import Message, Reply, ToolCall
 
 if TYPE_CHECKING:

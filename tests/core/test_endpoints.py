@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import costspan.core
+from costspan.core.endpoint import Endpoint
 from costspan.core.endpoints import (
-    Endpoint,
     api_key_for,
     endpoint,
     provider_from_url,

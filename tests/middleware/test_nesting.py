@@ -152,7 +152,7 @@ def test_the_core_s_reply_has_its_cost_inside_a_wrapped_function(
         )
         assert reply.cost is not None
         assert reply.estimate is not None
-        total: Decimal = reply.cost.total  # type: ignore[attr-defined]  # a slot of the core
+        total: Decimal = reply.cost.total
         return total
 
     try:

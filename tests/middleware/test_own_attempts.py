@@ -64,7 +64,11 @@ def test_retries_are_attempts_of_one_request(
         body = {"error": {"message": "no", "type": "t", "code": "slow_down"}}
         frame_server.json(CHAT, body, status=status)
     frame_server.json(CHAT, chat())
-    where = {"base_url": f"{frame_server.url}/v1", "api_key": "k", "policy": QUICK}
+    where: dict[str, Any] = {
+        "base_url": f"{frame_server.url}/v1",
+        "api_key": "k",
+        "policy": QUICK,
+    }
     reply = costspan.completion("openai/gpt-4o", HELLO, meter=meter, **where)
     (call,) = memory.calls
     (request,) = call.requests
