@@ -26,6 +26,14 @@ def authorisation(
 
             return signature(url, body, region=endpoint.defaults.get("region"))
         return {}
-    if endpoint.auth in ("bearer", "aws"):
+    if endpoint.auth in ("bearer", "aws") or _is_token(key):
         return {"authorization": f"Bearer {key}"}
     return {endpoint.auth: key}
+
+
+def _is_token(key: str) -> bool:
+    """Whether a key is a signed token (JWT, RFC 7519), as Microsoft Entra gives them for Azure.
+
+    Those are always bearer tokens, and no provider's keys look like them.
+    """
+    return key.startswith("eyJ") and key.count(".") == 2

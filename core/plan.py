@@ -180,7 +180,9 @@ def speaking(endpoint: Endpoint, api: str) -> Endpoint:
             f"{endpoint.provider} does not speak the api {api!r}, only {', '.join(known)}",
             provider=endpoint.provider,
         )
-    return replace(endpoint, protocol=wanted)
+    # Google's door for OpenAI's clients takes the key as they send it.
+    auth = "bearer" if endpoint.auth == "x-goog-api-key" else endpoint.auth
+    return replace(endpoint, protocol=wanted, auth=auth)
 
 
 def _fanned_out(
