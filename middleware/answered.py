@@ -12,7 +12,7 @@ from costspan.core.types import Usage
 from costspan.middleware.aliases import Alias
 from costspan.middleware.counting import UNCOUNTED, usage_seen
 from costspan.middleware.record import ErrorFacts, ProviderRequest
-from costspan.middleware.request import UNKNOWN_PROVIDER, provider_of_reply
+from costspan.middleware.request import UNKNOWN_PROVIDER, AskedCall, provider_of_reply
 from costspan.pricing.catalogue import Catalogue
 from costspan.pricing.types import Cost, Estimate
 
@@ -23,9 +23,7 @@ class Answer(NamedTuple):
     """What is known of one request when it has ended.
 
     Attributes:
-        provider, api, endpoint, port, context: Who was asked, as in `ProviderRequest`.
-        model_requested: The model as the user named it.
-        model: The model as the provider spells it.
+        asked: What was asked of whom.
         seen: What the response has said.
         usage: Leaf usage, where the callee is our own core and has it ready.
         started_at, ended_at: UTC instants.
@@ -37,13 +35,7 @@ class Answer(NamedTuple):
         mocked: Whether nothing was sent.
     """
 
-    provider: str
-    api: str
-    endpoint: str | None
-    port: int | None
-    context: Mapping[str, object]
-    model_requested: str
-    model: str
+    asked: AskedCall
     seen: Observation
     usage: Usage | None
     started_at: datetime
@@ -60,35 +52,36 @@ def request_of(
     answer: Answer, catalogue: Catalogue, aliases: Mapping[str, Alias]
 ) -> ProviderRequest:
     """The record of one request: usage, or a flagged count of what was seen, and cost."""
-    seen, provider = answer.seen, answer.provider
+    asked, seen = answer.asked, answer.seen
+    provider = asked.provider
     if provider == UNKNOWN_PROVIDER:
         provider = provider_of_reply(seen.api, seen.model) or provider
-    alias = aliases.get(answer.model) or aliases.get(seen.model or "")
+    alias = aliases.get(asked.model) or aliases.get(seen.model or "")
     priced_as = alias or Alias(provider, "")
     usage = answer.usage or usage_seen(
         seen,
         provider,
-        model=answer.model,
-        answered=answer.recognised and not answer.failed,
-        streaming=answer.streaming,
-        estimate=answer.estimate,
+        asked.model,
+        answer.recognised and not answer.failed,
+        answer.streaming,
+        answer.estimate,
     )
     if usage is not None and UNCOUNTED in usage.flags:
-        model = priced_as.model or answer.model
+        model = priced_as.model or asked.model
         if catalogue.reasons(provider=priced_as.provider, model=model, at=answer.ended_at):
             usage = usage._replace(source="partial")  # its thoughts are billed, and unseen
-    reasons, context = seen.finish_reasons, answer.context
+    reasons, context = seen.finish_reasons, asked.context
     return ProviderRequest(
         provider,
-        seen.api or answer.api,
-        answer.model_requested,
-        seen.model or answer.model,
+        seen.api or asked.api,
+        asked.model_requested,
+        seen.model or asked.model,
         answer.started_at,
         answer.ended_at,
         usage,
         _NOTHING_BOUGHT if answer.mocked else _cost(answer, usage, priced_as, catalogue),
-        answer.endpoint,
-        answer.port,
+        asked.endpoint,
+        asked.port,
         seen.response_id,
         tuple([reasons[index] for index in sorted(reasons)]),
         {**context, "priced_as": str(alias)} if alias else context,
@@ -104,15 +97,15 @@ def _cost(answer: Answer, usage: Usage | None, alias: Alias, catalogue: Catalogu
     """
     if usage is None and answer.failed:
         return None
-    seen = answer.seen
+    asked, seen = answer.asked, answer.seen
     return catalogue.cost(
         provider=alias.provider,
-        model=alias.model or answer.model,
+        model=alias.model or asked.model,
         usage=usage,
         at=answer.ended_at,
         started_at=answer.started_at,
-        api=seen.api or answer.api,
+        api=seen.api or asked.api,
         response_model=None if alias.model else seen.model,
         response=seen.response,
-        context=answer.context,
+        context=asked.context,
     )

@@ -35,13 +35,15 @@ def _answer(attempt: Attempt, call: LiveCall, ending: Ending, error: ErrorFacts 
     is_last = attempt is call.attempts[-1]
     single = len(call.attempts) == 1
     return Answer(
-        attempt.provider,
-        attempt.api,
-        attempt.endpoint,
-        attempt.port,
-        context_of(call.asked.body, attempt.provider, attempt.endpoint),
-        attempt.model_requested,
-        attempt.model,
+        call.asked._replace(
+            provider=attempt.provider,
+            api=attempt.api,
+            endpoint=attempt.endpoint,
+            port=attempt.port,
+            model_requested=attempt.model_requested,
+            model=attempt.model,
+            context=context_of(call.asked.body, attempt.provider, attempt.endpoint),
+        ),
         attempt.seen or Observation(attempt.api),
         call.usage if single else None,
         call.started_at if single else _instant(attempt.started_ns),

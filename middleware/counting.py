@@ -14,7 +14,6 @@ UNCOUNTED = "no_usage"
 def usage_seen(
     seen: Observation,
     provider: str,
-    *,
     model: str,
     answered: bool,
     streaming: bool,

@@ -112,15 +112,8 @@ def _same(one: ProviderRequest, other: ProviderRequest) -> bool:
 
 def _answer(call: LiveCall, ending: Ending, error: ErrorFacts | None) -> Answer:
     """What is known of the one request of a call that has no calls within."""
-    asked = call.asked
     return Answer(
-        asked.provider,
-        asked.api,
-        asked.endpoint,
-        asked.port,
-        asked.context,
-        asked.model_requested,
-        asked.model,
+        call.asked,
         call.seen,
         call.usage,
         call.started_at,

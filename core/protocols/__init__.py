@@ -167,6 +167,8 @@ def recognise(body: Mapping[str, object]) -> str | None:
             return "responses"
         if event in _COHERE_TYPES:
             return "cohere-v2"
+    if isinstance(body.get("choices"), list):
+        return "chat"
     if "candidates" in body or "usageMetadata" in body:
         return "generateContent"
     if ("output" in body and "stopReason" in body) or not _CONVERSE_EVENTS.isdisjoint(body):
@@ -178,4 +180,4 @@ def recognise(body: Mapping[str, object]) -> str | None:
     data = body.get("data")
     if isinstance(data, list) and data and isinstance(data[0], dict) and "embedding" in data[0]:
         return "embeddings"
-    return "chat" if isinstance(body.get("choices"), list) else None
+    return None
