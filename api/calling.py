@@ -15,6 +15,7 @@ from costspan.middleware.guard import Guard
 from costspan.middleware.hashing import tag_hasher, without_tags
 from costspan.middleware.meter import Meter
 from costspan.middleware.request import AskedCall, from_arguments
+from costspan.middleware.tags import metadata_tags
 from costspan.middleware.wrap import wrap as wrap_with
 from costspan.pricing.types import Estimate
 
@@ -236,6 +237,9 @@ def _read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall:
         if is_model(wanted):  # its schema counts in the estimate
             kwargs = {**kwargs, "response_format": wire_format(wanted)[0]}
     asked = from_arguments({"model": model, "messages": messages, **kwargs})
+    metadata = kwargs.get("metadata")
+    if metadata:
+        return asked._replace(is_request=True, tags=metadata_tags(metadata))
     return asked._replace(is_request=True)
 
 

@@ -41,7 +41,8 @@ class CompletionParams(TypedDict, total=False):
         stream_options: ``{"include_usage": True}`` for a last chunk that holds the usage.
         service_tier, store, modalities, audio, prediction, verbosity, web_search_options,
             prompt_cache_key, prompt_cache_retention: As OpenAI has them.
-        metadata: Not sent: ``{"tags": [...]}`` and the like for the caller's own accounting.
+        metadata: Not sent: tags for the caller's own accounting, as ``{"team": "search"}`` or in
+            LiteLLM's form, ``{"tags": ["team:search"]}``.
     """
 
     temperature: float | None

@@ -132,7 +132,7 @@ class Meter:
             return None
         if self._deferred:
             self.drain()
-        context_tags = current_tags()
+        context_tags = {**current_tags(), **asked.tags} if asked.tags else current_tags()
         if context_tags and self.protect_tags is not None:
             context_tags = self.protect_tags(context_tags)
         tags = {**self.tags, **context_tags} if context_tags else self.tags

@@ -58,6 +58,7 @@ class AskedCall(NamedTuple):
         context: What price depends on and only the caller knows (asked tier, region of the host).
         is_request: Whether the call is one request to a provider, and not a function that may
             make several: no other call is part of it.
+        tags: Tags that the arguments carry; they win over those of the context.
     """
 
     provider: str
@@ -71,6 +72,7 @@ class AskedCall(NamedTuple):
     params: Mapping[str, object] = NOTHING
     context: Mapping[str, object] = NOTHING
     is_request: bool = False
+    tags: Mapping[str, str] = NOTHING
 
     @property
     def operation(self) -> str:

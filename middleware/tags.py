@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 MAX_TAGS = 32
@@ -52,6 +52,51 @@ def check_tags(tags: Mapping[str, object]) -> dict[str, str]:
             )
         checked[name] = text
     return checked
+
+
+OTHER_TAGS = "request_tags"
+"""The tag that holds LiteLLM's tags without a name, separated by commas."""
+
+
+def named_tags(texts: Iterable[str]) -> dict[str, str]:
+    """LiteLLM's tags, which are texts: ``name:value`` as a tag of its own, the rest in one."""
+    found: dict[str, str] = {}
+    plain = []
+    for text in texts:
+        name, colon, value = text.partition(":")
+        if colon and name.strip() and value.strip():
+            found.setdefault(name.strip(), value.strip())
+        else:
+            plain.append(text)
+    if plain:
+        found[OTHER_TAGS] = ",".join(plain)
+    return found
+
+
+def metadata_tags(metadata: object) -> Mapping[str, str]:
+    """The tags in the ``metadata`` of a completion.
+
+    Args:
+        metadata: A mapping: texts, numbers and booleans are tags by their names, and ``tags`` is
+            a list as LiteLLM has it, or a mapping. Whatever cannot be a tag (containers, long
+            texts) is for others and left out, for a call must not fail for it.
+
+    Returns:
+        Names to texts.
+    """
+    if not isinstance(metadata, Mapping):
+        return _NO_TAGS
+    found = {name: value for name, value in metadata.items() if name != "tags"}
+    listed = metadata.get("tags")
+    if isinstance(listed, Mapping):
+        found.update(listed)
+    elif isinstance(listed, (list, tuple)):
+        found.update(named_tags(each for each in listed if isinstance(each, str)))
+    sound = {}
+    for name, value in found.items():
+        with suppress(TagError):
+            sound.update(check_tags({name: value}))
+    return dict(list(sound.items())[:MAX_TAGS])
 
 
 @contextmanager

@@ -26,11 +26,11 @@ from costspan.exporters.importers.fields import (
 from costspan.exporters.importers.noted import Noted
 from costspan.middleware.record import ErrorFacts
 from costspan.middleware.request import UNKNOWN_PROVIDER, provider_of_reply, unprefixed
+from costspan.middleware.tags import named_tags
 
 FORM = "litellm"
 
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-_OTHER_TAGS = "request_tags"
 _FAILURE = "failure"
 _UNNAMED_ERROR = "litellm.Error"
 _STATUSES = range(100, 600)
@@ -138,16 +138,7 @@ def _tags(item: Item, metadata: Mapping[str, Any]) -> dict[str, str]:
         "team": text(metadata.get("user_api_key_team_alias")) or text(item.get("team_id")),
         "key_alias": text(metadata.get("user_api_key_alias")),
     }
-    plain = []
-    for tag in texts(item.get("request_tags")):
-        name, colon, value = tag.partition(":")
-        if colon and name.strip() and value.strip():
-            found.setdefault(name.strip(), value.strip())
-        else:
-            plain.append(tag)
-    if plain:
-        found[_OTHER_TAGS] = ",".join(plain)
-    return found
+    return {**named_tags(texts(item.get("request_tags"))), **{k: v for k, v in found.items() if v}}
 
 
 def _error(item: Item, metadata: Mapping[str, Any]) -> ErrorFacts | None:

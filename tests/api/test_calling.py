@@ -197,6 +197,23 @@ def test_tags_reach_the_record(memory: costspan.InMemoryExporter) -> None:
     assert (call.session_id, call.unit_id) == ("s-1", "ticket-7")
 
 
+def test_metadata_of_a_completion_is_tags_and_is_not_sent(
+    frame_server: FrameServer, memory: costspan.InMemoryExporter
+) -> None:
+    frame_server.json(CHAT, answer())
+    with costspan.tags(team="search", env="test"):
+        costspan.completion(
+            "openai/gpt-4o",
+            HI,
+            base_url=f"{frame_server.url}/v1",
+            api_key="k",
+            metadata={"env": "prod", "tags": ["feature:summary"]},
+        )
+    assert "metadata" not in frame_server.requests[0].json
+    (call,) = memory.calls
+    assert call.tags == {"team": "search", "env": "prod", "feature": "summary"}
+
+
 def test_a_test_may_change_the_default_meter_after_wrapping() -> None:
     ask = costspan.wrap(answer)
     first, second = costspan.InMemoryExporter(), costspan.InMemoryExporter()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from costspan.middleware.tags import TagError, check_tags, current_tags, tags
+from costspan.middleware.tags import TagError, check_tags, current_tags, metadata_tags, tags
 
 
 def test_inner_blocks_add_and_override() -> None:
@@ -51,3 +51,26 @@ def test_nesting_cannot_exceed_the_limit() -> None:
         tags(**{f"b{i}": i for i in range(20)}),
     ):
         pass  # pragma: no cover - not reached
+
+
+@pytest.mark.parametrize(
+    ("metadata", "found"),
+    [
+        (None, {}),
+        ("team", {}),
+        ({"team": "search", "user": 42, "b": True}, {"team": "search", "user": "42", "b": "True"}),
+        ({"tags": ["e:prod", "nightly", "a:b:c"]}, {"e": "prod", "a": "b:c", "request_tags": "nightly"}),
+        ({"tags": ["x", "y"], "team": "search"}, {"team": "search", "request_tags": "x,y"}),
+        ({"tags": {"env": "prod"}}, {"env": "prod"}),
+        ({"trace": {"id": 1}, "list": [1], "none": None, "long": "x" * 257, "": "x", 5: "x"}, {}),
+        ({"tags": [5, None]}, {}),
+    ],
+)  # fmt: skip
+def test_litellm_7237_tags_in_the_metadata_of_a_completion(
+    metadata: object, found: dict[str, str]
+) -> None:
+    assert metadata_tags(metadata) == found
+
+
+def test_no_more_tags_than_can_be_kept() -> None:
+    assert len(metadata_tags({f"name{number}": "x" for number in range(100)})) == 32
