@@ -23,6 +23,25 @@ def _server(base_url: str) -> tuple[str | None, int | None]:
     return parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
+def address(base_url: str) -> str:
+    """A base URL without its closing slash.
+
+    Raises:
+        BadRequestError: It is no address.
+    """
+    try:
+        parts = urlsplit(base_url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        said = base_url.rpartition("@")[2].partition("?")[0]  # the rest may be keys
+        raise BadRequestError(
+            f"base_url={said!r} is no address: write it as in https://llm.example.com/v1"
+        )
+    return base_url.rstrip("/")
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a provider is reached and what its server wants: one row of ``endpoints.toml``.
@@ -54,6 +73,7 @@ class Endpoint:
         renamed: Parameters that the server has under another name.
         unsupported: Parameters that the server refuses, or ignores.
         unsupported_in_messages: Fields of messages that the server refuses.
+        quirks: Further peculiarities, by the names that ``endpoints.toml`` explains.
         one_answer: Prefixes of models that give one answer a request, where others give ``n``.
         default_max_tokens: The bound sent where the wire format requires one and none was given.
     """
@@ -80,8 +100,13 @@ class Endpoint:
     renamed: Mapping[str, str] = field(default_factory=dict)
     unsupported: tuple[str, ...] = ()
     unsupported_in_messages: tuple[str, ...] = ()
+    quirks: tuple[str, ...] = ()
     one_answer: tuple[str, ...] = ()
     default_max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.key, str):  # one variable, written as in the configuration
+            object.__setattr__(self, "key", (self.key,))
 
     @property
     def host(self) -> str | None:
@@ -92,6 +117,13 @@ class Endpoint:
     def port(self) -> int | None:
         """Port of the base URL, the scheme's own where the URL names none."""
         return _server(self.base_url)[1] if self.base_url else None
+
+    @property
+    def shown(self) -> str:
+        """The base URL as errors may show it: without a user and a query, which may be keys."""
+        parts = urlsplit(self.base_url or "")
+        netloc = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=netloc, query="", fragment="").geturl()
 
     def with_settings(self, given: Mapping[str, str]) -> Endpoint:
         """The endpoint with its settings filled in.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 
 from costspan.core.errors import BadRequestError, UnsupportedParamsError
-from costspan.core.protocols.message_parts import thinking_blocks
+from costspan.core.protocols.alternating_turns import Block, alternating_turns
+from costspan.core.protocols.message_parts import (
+    image_url,
+    part_and_type,
+    split_data_url,
+    thinking_blocks,
+    tool_call,
+    trim_prefill,
+)
 from costspan.core.types import JSON
-
-Block = dict[str, object]
 
 # Blocks of Anthropic's own that a caller may put into a message.
 _OWN_BLOCKS = frozenset(
@@ -29,11 +34,7 @@ _OWN_BLOCKS = frozenset(
 
 
 def conversation(messages: Sequence[JSON]) -> tuple[list[Block], list[Block]]:
-    """Split messages into system blocks and turns.
-
-    All system and developer messages go into the system blocks, in order. Neighbours of one role
-    become one turn, and tool results are part of the user's next turn, because the API wants the
-    roles to alternate.
+    """Split messages into system blocks and turns; see `alternating_turns`.
 
     Returns:
         The system blocks and the turns.
@@ -42,41 +43,18 @@ def conversation(messages: Sequence[JSON]) -> tuple[list[Block], list[Block]]:
         BadRequestError: A role is unknown, or a tool call's arguments are no JSON object.
         UnsupportedParamsError: A content part has no counterpart.
     """
-    system: list[Block] = []
-    turns: list[Block] = []
-    last: list[Block] = []
-    for message in messages:
-        role = message["role"]
-        if role in ("system", "developer"):
-            system += _content_blocks(message)
-            continue
-        if role == "assistant":
-            blocks = _assistant_blocks(message)
-            if not blocks:  # an answer without a word, which the API does not take back
-                continue
-        elif role == "user":
-            blocks = _content_blocks(message)
-        elif role == "tool":
-            role, blocks = "user", [_tool_result(message)]
-        else:
-            raise BadRequestError(
-                f"unknown role {role!r} in messages: use system, developer, user, assistant or tool"
-            )
-        if turns and turns[-1]["role"] == role:
-            last += blocks
-        else:
-            last = blocks
-            turns.append({"role": role, "content": last})
-    _trim_prefill(turns)
+    system, turns = alternating_turns(
+        messages,
+        {
+            "system": _content_blocks,
+            "user": _content_blocks,
+            # The API does not take back an answer without a word.
+            "assistant": lambda message: _assistant_blocks(message) or None,
+            "tool": lambda message: [_tool_result(message)],
+        },
+    )
+    trim_prefill(turns)
     return system, turns
-
-
-def _trim_prefill(turns: list[Block]) -> None:
-    """The API takes no white space at the end of an answer that the model is to continue."""
-    content = turns[-1]["content"] if turns and turns[-1]["role"] == "assistant" else None
-    last = content[-1] if isinstance(content, list) else {}
-    if isinstance(last.get("text"), str):
-        last["text"] = last["text"].rstrip()
 
 
 def tool(each: object) -> object:
@@ -95,15 +73,24 @@ def _content_blocks(message: JSON) -> list[Block]:
     """The content as blocks; a cache mark of the message stands on its last block."""
     content = message.get("content")
     if isinstance(content, str):
-        blocks = [_text_block(content)] if content else []
+        blocks = [_text_block(content)] if content.strip() else []
     elif isinstance(content, Iterable) and not isinstance(content, Mapping):
         found = [_block(part) for part in content]
-        blocks = [block for block in found if block.get("text") != ""]  # which the API refuses
+        blocks = [block for block in found if not _is_blank(block)]
     else:
         blocks = []
     if blocks and "cache_control" in message:
         blocks[-1]["cache_control"] = message["cache_control"]
     return blocks
+
+
+def _is_blank(block: Block) -> bool:
+    """Whether a block says nothing, which the API refuses.
+
+    https://github.com/langchain-ai/langchain-aws/issues/403, 2025-03.
+    """
+    text = block.get("text")
+    return block["type"] == "text" and isinstance(text, str) and not text.strip()
 
 
 def _text_block(text: object) -> Block:
@@ -113,14 +100,9 @@ def _text_block(text: object) -> Block:
 def _block(part: object) -> Block:
     if isinstance(part, str):
         return _text_block(part)
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if not isinstance(part, Mapping) or not isinstance(kind, str):
-        raise BadRequestError(
-            "a content part must be a text or a mapping with a type, as in "
-            "{'type': 'text', 'text': 'Hello'}"
-        )
+    part, kind = part_and_type(part)
     if kind == "image_url":
-        block: Block = {"type": "image", "source": _image_source(part.get("image_url"))}
+        block: Block = {"type": "image", "source": _image_source(image_url(part))}
     elif kind == "file":
         block = _document(part.get("file"))
     elif kind == "text" or kind in _OWN_BLOCKS:
@@ -136,10 +118,7 @@ def _block(part: object) -> Block:
     return block
 
 
-def _image_source(image: object) -> Block:
-    url = image.get("url") if isinstance(image, Mapping) else image
-    if not isinstance(url, str):
-        raise BadRequestError("an image_url part needs {'image_url': {'url': 'https://...'}}")
+def _image_source(url: str) -> Block:
     return _data_source(url) or {"type": "url", "url": url}
 
 
@@ -170,13 +149,8 @@ def _plain_text(source: Block) -> Block:
 
 def _data_source(url: str) -> Block | None:
     """A base64 source from a ``data:`` URL; None for other URLs."""
-    if not url.startswith("data:"):
-        return None
-    head, _, data = url[5:].partition(",")
-    media_type, _, encoding = head.partition(";")
-    if not encoding.endswith("base64"):
-        raise BadRequestError("a data: URL must be in base64, as in data:image/png;base64,...")
-    return {"type": "base64", "media_type": media_type, "data": data}
+    data = split_data_url(url)
+    return {"type": "base64", "media_type": data[0], "data": data[1]} if data else None
 
 
 def _assistant_blocks(message: JSON) -> list[Block]:
@@ -189,33 +163,20 @@ def _assistant_blocks(message: JSON) -> list[Block]:
 
 
 def _tool_use(call: object) -> Block:
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(call, Mapping) or not isinstance(function, Mapping):
-        raise BadRequestError("a tool call needs an id and a function with a name")
-    written = function.get("arguments") or "{}"
-    try:
-        arguments = json.loads(written) if isinstance(written, str) else written
-    except ValueError as error:
-        raise _no_arguments(call) from error
-    if not isinstance(arguments, Mapping):
-        raise _no_arguments(call)
-    name = function.get("name")
-    return {"type": "tool_use", "id": call.get("id"), "name": name, "input": arguments}
-
-
-def _no_arguments(call: JSON) -> BadRequestError:
-    return BadRequestError(
-        f"the arguments of tool call {call.get('id')!r} are no JSON object, which Anthropic needs"
-    )
+    identity, name, arguments = tool_call(call, "Anthropic")
+    return {"type": "tool_use", "id": identity, "name": name, "input": arguments}
 
 
 def _tool_result(message: JSON) -> Block:
     content = message.get("content")
+    blocks = _content_blocks({"content": content})
+    # The API refuses marks in a result; one of a part stands at the end of it, where ours may.
+    marks = [block.pop("cache_control") for block in blocks if "cache_control" in block]
     result: Block = {
         "type": "tool_result",
         "tool_use_id": message.get("tool_call_id"),
-        "content": content if isinstance(content, str) else _content_blocks({"content": content}),
+        "content": content if isinstance(content, str) else blocks,
     }
-    if "cache_control" in message:
-        result["cache_control"] = message["cache_control"]
+    for mark in (*marks, *((message["cache_control"],) if "cache_control" in message else ())):
+        result["cache_control"] = mark
     return result

@@ -5,11 +5,11 @@ Format as of 2026-11, version header 2023-06-01: https://docs.anthropic.com/en/a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from costspan.core.endpoint import Endpoint
 from costspan.core.observation import Observation
+from costspan.core.protocols.message_parts import arguments_text
 from costspan.core.reply import Choice, Chunk, ChunkChoice, Function, Message, ToolCall
 from costspan.core.request import Request, WireRequest
 
@@ -133,7 +133,7 @@ def choices(body: Mapping[str, object]) -> list[Choice] | None:
 
 def _tool_call(block: Mapping[str, object], index: int | None = None) -> ToolCall:
     identity, name, arguments = block.get("id"), block.get("name"), block.get("input")
-    written = json.dumps(arguments, ensure_ascii=False) if index is None else ""
+    written = arguments_text(arguments) if index is None else ""
     return ToolCall(
         identity if isinstance(identity, str) else None,
         "function",
@@ -145,12 +145,13 @@ def _tool_call(block: Mapping[str, object], index: int | None = None) -> ToolCal
 class Chunks:
     """Reads the events of one stream, keeping which block is which tool call."""
 
-    __slots__ = ("_thinking", "_tools", "_top")
+    __slots__ = ("_thinking", "_tools", "_top", "_unsaid")
 
     def __init__(self) -> None:
         self._top: dict[str, str] = {}
         self._tools: dict[int, int] = {}
         self._thinking: dict[int, dict[str, object]] = {}
+        self._unsaid: dict[int, str] = {}
 
     def read(self, event: Mapping[str, object]) -> Chunk | None:
         """The chunk that an event means; None for events that bring nothing new."""
@@ -161,9 +162,7 @@ class Chunks:
         elif kind == "content_block_start":
             new = self._start(event.get("index"), event.get("content_block"))
         elif kind == "content_block_stop":
-            index = event.get("index")
-            block = self._thinking.pop(index, None) if isinstance(index, int) else None
-            new = Message(thinking_blocks=[block]) if block else None
+            new = self._stop(event.get("index"))
         elif kind == "message_start":
             new = self._begin(event.get("message"))
         elif kind == "message_delta":
@@ -197,6 +196,7 @@ class Chunks:
             return None
         if kind == "tool_use":
             position = self._tools[index] = len(self._tools)
+            self._unsaid[index] = arguments_text(block.get("input"))
             return Message(tool_calls=[_tool_call(block, position)])
         if kind in _THINKING:
             self._thinking[index] = dict(block)
@@ -212,6 +212,8 @@ class Chunks:
         if not isinstance(index, int):
             return None
         if isinstance(arguments, str) and index in self._tools:
+            if arguments:
+                self._unsaid.pop(index, None)
             call = ToolCall(None, None, Function(None, arguments), self._tools[index])
             return Message(tool_calls=[call])
         block = self._thinking.get(index)
@@ -222,6 +224,18 @@ class Chunks:
             if isinstance(piece, str):
                 block[field] = (known if isinstance(known, str) else "") + piece
         return Message(reasoning_content=thought) if isinstance(thought, str) else None
+
+    def _stop(self, index: object) -> Message | None:
+        """What of the block that ends here has not been told: thoughts to send back, and the
+        arguments of a call that has none, which come in no delta.
+        """
+        if not isinstance(index, int):
+            return None
+        block, arguments = self._thinking.pop(index, None), self._unsaid.pop(index, None)
+        if arguments:
+            call = ToolCall(None, None, Function(None, arguments), self._tools[index])
+            return Message(tool_calls=[call])
+        return Message(thinking_blocks=[block]) if block else None
 
 
 def chunks() -> Chunks:

@@ -5,18 +5,29 @@ Rules as of 2026-11: https://docs.anthropic.com/en/api/messages
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from costspan.core.endpoint import Endpoint
 from costspan.core.errors import BadRequestError, UnsupportedParamsError
 from costspan.core.protocols.anthropic_content import conversation, tool
-from costspan.core.protocols.unsupported import refuse_or_drop
+from costspan.core.protocols.claude_thinking import (
+    LEAST_THINKING_TOKENS,
+    is_effort_unsupported,
+    thinking_of_effort,
+    thinks_by_budget,
+)
+from costspan.core.protocols.neutral import NEUTRAL, NO_PENALTIES, asking
+from costspan.core.protocols.unsupported import dropped_names, refuse_or_drop
 from costspan.core.request import Request, WireRequest
 
 # The last version that takes temperature, top_p and top_k; 2026-10-21 refuses them
 # (https://platform.claude.com/docs/en/api/versioning). A caller may ask for another one in
 # extra_headers.
 _VERSION = "2023-06-01"
+
+# What must be told where a message names an uploaded file
+# (https://docs.claude.com/en/api/files-content, 2026-11).
+_FILES_BETA = "files-api-2025-04-14"
 
 _AS_THEY_ARE = ("temperature", "top_p", "top_k")
 _TRANSLATED = frozenset(
@@ -40,25 +51,10 @@ _TRANSLATED = frozenset(
     )
 )
 
-# Values that ask for nothing: what the API does anyway.
-_NEUTRAL: Mapping[str, object] = {
-    "n": 1,
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
-    "logit_bias": {},
-    "logprobs": False,
-    "top_logprobs": 0,
-    "store": False,
-    "modalities": ["text"],
-    "verbosity": "medium",
-    "response_format": {"type": "text"},
-}
+_NEUTRAL = {**NEUTRAL, **NO_PENALTIES, "store": False, "verbosity": "medium"}
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _TOOL_CHOICES = ("auto", "any", "tool", "none")
 _HIGHEST_TEMPERATURE = 1
-
-# https://platform.claude.com/docs/en/build-with-claude/extended-thinking
-_LEAST_THINKING_TOKENS = 1024
 
 # The version that all models with web search take
 # (https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool).
@@ -67,15 +63,11 @@ _WEB_SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 
 def encode(request: Request, endpoint: Endpoint) -> WireRequest:
     """Put a request into the wire format."""
-    params = {
-        name: value
-        for name, value in request.params.items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
-    dropped = refuse_or_drop(params, _unsupported(params), request, endpoint)
+    params = asking(request.params, _NEUTRAL)
+    dropped = refuse_or_drop(params, _unsupported(params, request.model), request, endpoint)
     dropped += _drop_blank_stops(params, request, endpoint)
     system, messages = conversation(request.messages)
-    thinking = _thinking(params)
+    thinking = _thinking(params, request.model)
     body: dict[str, object] = {
         "model": request.model,
         "messages": messages,
@@ -85,7 +77,7 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
         body["system"] = system
     body.update({name: params[name] for name in _AS_THEY_ARE if name in params})
     body.update(_translated(params))
-    output = _output_config(params)
+    output = _output_config(params, request.model)
     if output:
         body["output_config"] = output
     body.update(_tools(params))
@@ -95,13 +87,27 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
         body["stream"] = True
     _check_temperature(body.get("temperature"))
     body.update(request.extra_body)
-    if any("name" in each and each["role"] != "tool" for each in request.messages):
-        dropped = (*dropped, "messages.name")
-    headers = {"anthropic-version": _VERSION, **request.extra_headers}
+    dropped += dropped_names(request.messages)
+    headers = {"anthropic-version": _VERSION, **_with_beta(request.extra_headers, messages)}
     return WireRequest("/v1/messages", body, headers, dropped)
 
 
-def _unsupported(params: Mapping[str, object]) -> list[str]:
+def _with_beta(
+    given: Mapping[str, str], messages: Iterable[Mapping[str, object]]
+) -> Mapping[str, str]:
+    """The caller's headers, with the beta of uploaded files where the messages name one."""
+    contents = (turn["content"] for turn in messages)
+    blocks = (block for each in contents if isinstance(each, list) for block in each)
+    sources = (block.get("source") for block in blocks)
+    theirs = given.get("anthropic-beta", "")
+    if "files-api" in theirs or not any(
+        isinstance(each, Mapping) and each.get("type") == "file" for each in sources
+    ):
+        return given
+    return {**given, "anthropic-beta": ",".join(filter(None, (theirs, _FILES_BETA)))}
+
+
+def _unsupported(params: Mapping[str, object], model: str) -> list[str]:
     """What cannot be said: parameters that the format lacks, and values that it has no word for."""
     found = [name for name in params if name not in _TRANSLATED]
     if params.get("service_tier", "auto") not in _TIERS:
@@ -112,6 +118,8 @@ def _unsupported(params: Mapping[str, object]) -> list[str]:
     search = params.get("web_search_options")
     if isinstance(search, Mapping) and search.get("search_context_size", "medium") != "medium":
         found.append("web_search_options")
+    if is_effort_unsupported(params, model):
+        found.append("reasoning_effort")
     return found
 
 
@@ -138,13 +146,13 @@ def _drop_blank_stops(
     return ("stop",)
 
 
-def _thinking(params: Mapping[str, object]) -> Mapping[str, object] | None:
+def _thinking(params: Mapping[str, object], model: str) -> Mapping[str, object] | None:
     thinking, budget = params.get("thinking"), params.get("thinking_budget")
     if isinstance(thinking, Mapping):
         return thinking
     if budget is not None:
         return {"type": "enabled", "budget_tokens": budget}
-    return {"type": "disabled"} if params.get("reasoning_effort") == "none" else None
+    return thinking_of_effort(params, model)
 
 
 def _max_tokens(
@@ -154,10 +162,10 @@ def _max_tokens(
     asked = params.get("max_completion_tokens", params.get("max_tokens"))
     budget = thinking.get("budget_tokens") if thinking else None
     thought = budget if isinstance(budget, int) else 0
-    if 0 < thought < _LEAST_THINKING_TOKENS:
+    if 0 < thought < LEAST_THINKING_TOKENS:
         raise BadRequestError(
             f"a thinking budget of {thought} tokens is out of range: Anthropic takes "
-            f"{_LEAST_THINKING_TOKENS} or more",
+            f"{LEAST_THINKING_TOKENS} or more",
             provider=endpoint.provider,
         )
     if not isinstance(asked, int):
@@ -185,11 +193,11 @@ def _translated(params: Mapping[str, object]) -> dict[str, object]:
     return found
 
 
-def _output_config(params: Mapping[str, object]) -> dict[str, object]:
+def _output_config(params: Mapping[str, object], model: str) -> dict[str, object]:
     """How much effort is made, which is no budget of tokens, and the shape of the answer."""
     found: dict[str, object] = {}
     effort, wanted = params.get("reasoning_effort"), params.get("response_format")
-    if effort is not None and effort != "none":
+    if effort is not None and effort != "none" and not thinks_by_budget(model):
         found["effort"] = "low" if effort == "minimal" else effort
     if isinstance(wanted, Mapping):
         from costspan.core.protocols.anthropic_schema import output_format

@@ -77,9 +77,19 @@ def _observe_block(block: object, texts: list[str]) -> None:
     found = _mapping(block)
     reasoning, use = _reasoning(found), _mapping(found.get("toolUse"))
     arguments = arguments_text(use["input"]) if use.get("input") else None
-    for text in (found.get("text"), reasoning.get("text"), use.get("name"), arguments):
+    for text in (*_texts(found), reasoning.get("text"), use.get("name"), arguments):
         if isinstance(text, str) and text:
             texts.append(text)
+
+
+def _texts(block: JSON) -> list[str]:
+    """The texts of a block; those that cite a document stand deeper."""
+    cited = _each(_mapping(block.get("citationsContent")).get("content"))
+    return [text for each in (block, *cited) if isinstance(text := each.get("text"), str)]
+
+
+def _each(value: object) -> list[JSON]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _reasoning(block: JSON) -> JSON:
@@ -89,8 +99,7 @@ def _reasoning(block: JSON) -> JSON:
 
 
 def _blocks(body: JSON) -> list[JSON]:
-    content = _mapping(_mapping(body.get("output")).get("message")).get("content")
-    return [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []
+    return _each(_mapping(_mapping(body.get("output")).get("message")).get("content"))
 
 
 def encode(request: Request, endpoint: Endpoint) -> WireRequest:
@@ -110,7 +119,9 @@ def choices(body: Mapping[str, object]) -> list[Choice] | None:
     if not isinstance(body.get("output"), dict):
         return None
     blocks = _blocks(body)
-    texts = [text for block in blocks if isinstance(text := block.get("text"), str)]
+    texts = [text for block in blocks for text in _texts(block)]
+    cited = (_mapping(block.get("citationsContent")).get("citations") for block in blocks)
+    citations: list[object] = [each for found in cited for each in _each(found)]
     thoughts = [text for b in blocks if isinstance(text := _reasoning(b).get("text"), str)]
     uses = [use for block in blocks if isinstance(use := block.get("toolUse"), dict)]
     kept = [thinking for block in blocks if (thinking := _thinking_block(block))]
@@ -120,6 +131,7 @@ def choices(body: Mapping[str, object]) -> list[Choice] | None:
         tool_calls=[_tool_call(use) for use in uses] or None,
         reasoning_content="".join(thoughts) or None,
         thinking_blocks=kept or None,
+        annotations=citations or None,
     )
     return [Choice(0, message, _finish_reason(body.get("stopReason")))]
 
@@ -145,10 +157,11 @@ def _tool_call(use: JSON, index: int | None = None) -> ToolCall:
 class Chunks:
     """Reads the events of one stream, keeping which block is which tool call."""
 
-    __slots__ = ("_thinking", "_tools")
+    __slots__ = ("_silent", "_thinking", "_tools")
 
     def __init__(self) -> None:
         self._tools: dict[int, int] = {}
+        self._silent: set[int] = set()
         self._thinking: dict[int, dict[str, str]] = {}
 
     def read(self, event: Mapping[str, object]) -> Chunk | None:
@@ -179,16 +192,21 @@ class Chunks:
         if not use or not isinstance(index, int):
             return None
         position = self._tools[index] = len(self._tools)
+        self._silent.add(index)
         return Message(tool_calls=[_tool_call(use, position)])
 
     def _delta(self, index: object, delta: JSON) -> Message | None:
         text = delta.get("text")
         if isinstance(text, str):
             return Message(content=text)
+        if isinstance(delta.get("citation"), dict):
+            return Message(annotations=[delta["citation"]])
         if not isinstance(index, int):
             return None
         arguments = _mapping(delta.get("toolUse")).get("input")
         if isinstance(arguments, str) and index in self._tools:
+            if arguments:
+                self._silent.discard(index)
             call = ToolCall(None, None, Function(None, arguments), self._tools[index])
             return Message(tool_calls=[call])
         return self._reasoned(index, _mapping(delta.get("reasoningContent")))
@@ -203,8 +221,14 @@ class Chunks:
         return Message(reasoning_content=thought) if isinstance(thought, str) else None
 
     def _stop(self, index: object) -> Message | None:
-        """The reasoning block that ends here, if it must be sent back."""
-        content = self._thinking.pop(index, None) if isinstance(index, int) else None
+        """The reasoning that ends here, if it must be sent back; no arguments where none came."""
+        if not isinstance(index, int):
+            return None
+        if index in self._silent:
+            self._silent.discard(index)
+            call = ToolCall(None, None, Function(None, "{}"), self._tools[index])
+            return Message(tool_calls=[call])
+        content = self._thinking.pop(index, None)
         block = _thinking_block({"reasoningContent": content}) if content else None
         return Message(thinking_blocks=[block]) if block else None
 

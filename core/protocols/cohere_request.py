@@ -10,8 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from costspan.core.endpoint import Endpoint
 from costspan.core.errors import BadRequestError, UnsupportedParamsError
-from costspan.core.protocols.message_parts import arguments_text, image_url
-from costspan.core.protocols.unsupported import refuse_or_drop
+from costspan.core.protocols.message_parts import (
+    arguments_text,
+    call_and_function,
+    image_url,
+    part_and_type,
+    unknown_role,
+)
+from costspan.core.protocols.neutral import NEUTRAL, asking
+from costspan.core.protocols.unsupported import dropped_names, refuse_or_drop
 from costspan.core.request import Request, WireRequest
 from costspan.core.types import JSON
 
@@ -42,18 +49,12 @@ _TRANSLATED = frozenset(
     )
 )
 
-# Values that ask for nothing: what the API does anyway.
-_NEUTRAL: Mapping[str, tuple[object, ...]] = {
-    "n": (1,),
-    "logit_bias": ({},),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "parallel_tool_calls": (True,),
-    "store": (False,),
-    "modalities": (["text"],),
-    "response_format": ({"type": "text"},),
-    "service_tier": ("auto", "default"),
-    "verbosity": ("medium",),
+_NEUTRAL = {
+    **NEUTRAL,
+    "store": False,
+    "parallel_tool_calls": True,
+    "service_tier": "auto",
+    "verbosity": "medium",
 }
 _RANGES = {
     "frequency_penalty": (0, 1),
@@ -74,11 +75,7 @@ _CONTENT = {
 
 def encode(request: Request, endpoint: Endpoint) -> WireRequest:
     """Put a request into the wire format."""
-    params = {
-        name: value
-        for name, value in request.params.items()
-        if not (name in _NEUTRAL and value in _NEUTRAL[name])
-    }
+    params = asking(asking(request.params, _NEUTRAL), {"service_tier": "default"})
     unsupported = [n for n in params if n not in _TRANSLATED or n in endpoint.unsupported]
     if params.get("reasoning_effort", "none") not in _EFFORTS:
         unsupported.append("reasoning_effort")
@@ -101,8 +98,7 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
         _check_budget(thinking.get("token_budget"), body.get("max_tokens"))
         body["thinking"] = thinking
     body.update(request.extra_body)
-    if any("name" in each and each["role"] != "tool" for each in request.messages):
-        dropped = (*dropped, "messages.name")
+    dropped += dropped_names(request.messages)
     return WireRequest("/v2/chat", body, request.extra_headers, dropped)
 
 
@@ -215,9 +211,7 @@ def _messages(messages: Sequence[JSON]) -> list[dict[str, object]]:
 def _message(message: JSON) -> dict[str, object]:
     role = "system" if message["role"] == "developer" else message["role"]
     if role not in _CONTENT:
-        raise BadRequestError(
-            f"unknown role {role!r} in messages: use system, developer, user, assistant or tool"
-        )
+        raise unknown_role(role)
     found: dict[str, object] = {"role": role}
     calls = message.get("tool_calls")
     content = _content(message.get("content"), str(role))
@@ -245,12 +239,7 @@ def _content(content: object, role: str) -> str | list[object]:
 def _part(part: object, role: str) -> object:
     if isinstance(part, str):
         return {"type": "text", "text": part}
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if not isinstance(part, Mapping) or not isinstance(kind, str):
-        raise BadRequestError(
-            "a content part must be a text or a mapping with a type, as in "
-            "{'type': 'text', 'text': 'Hello'}"
-        )
+    part, kind = part_and_type(part)
     if kind not in _CONTENT[role]:
         raise UnsupportedParamsError(
             f"Cohere has no counterpart of a content part of type {kind!r} in a message of role "
@@ -266,9 +255,7 @@ def _part(part: object, role: str) -> object:
 
 
 def _call(call: object) -> dict[str, object]:
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(call, Mapping) or not isinstance(function, Mapping):
-        raise BadRequestError("a tool call needs an id and a function with a name")
+    call, function = call_and_function(call)
     return {
         "id": call.get("id"),
         "type": "function",

@@ -9,15 +9,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from costspan.core.errors import BadRequestError, UnsupportedParamsError
+from costspan.core.protocols.alternating_turns import Block, alternating_turns
 from costspan.core.protocols.message_parts import (
     image_url,
+    part_and_type,
     split_data_url,
     thinking_blocks,
     tool_call,
+    trim_prefill,
 )
 from costspan.core.types import JSON
-
-Block = dict[str, object]
 
 # Blocks of Converse's own that a caller may put into a message as they are.
 _OWN_BLOCKS = frozenset(
@@ -54,11 +55,9 @@ _LONGEST_NAME = 200
 
 
 def conversation(messages: Sequence[JSON]) -> tuple[list[Block], list[Block]]:
-    """Split messages into system blocks and turns.
+    """Split messages into system blocks and turns; see `alternating_turns`.
 
-    All system and developer messages go into the system blocks, in order. Neighbours of one role
-    become one turn, and tool results are part of the user's next turn, because the API wants the
-    roles to alternate. Messages without content are left out, for it takes no empty ones.
+    Messages without content are left out, for the API takes no empty ones.
 
     Returns:
         The system blocks and the turns.
@@ -68,32 +67,17 @@ def conversation(messages: Sequence[JSON]) -> tuple[list[Block], list[Block]]:
             no JSON object.
         UnsupportedParamsError: A content part has no counterpart.
     """
-    system: list[Block] = []
-    turns: list[Block] = []
-    last: list[Block] = []
-    for message in messages:
-        role = message["role"]
-        if role in ("system", "developer"):
-            system += _content_blocks(message)
-            continue
-        if role == "assistant":
-            blocks = _assistant_blocks(message)
-        elif role == "user":
-            blocks = _content_blocks(message)
-        elif role == "tool":
-            role, blocks = "user", _tool_result(message)
-        else:
-            raise BadRequestError(
-                f"unknown role {role!r} in messages: use system, developer, user, assistant or tool"
-            )
-        if not blocks:
-            continue
-        if turns and turns[-1]["role"] == role:
-            last += blocks
-        else:
-            last = blocks
-            turns.append({"role": role, "content": last})
+    system, turns = alternating_turns(
+        messages,
+        {
+            "system": _content_blocks,
+            "user": lambda message: _content_blocks(message) or None,
+            "assistant": lambda message: _assistant_blocks(message) or None,
+            "tool": _tool_result,
+        },
+    )
     _tell_documents_apart(turns)
+    trim_prefill(turns)
     return system, turns
 
 
@@ -131,7 +115,7 @@ def _content_blocks(message: JSON) -> list[Block]:
     content = message.get("content")
     blocks: list[Block] = []
     if isinstance(content, str):
-        blocks = [{"text": content}] if content else []
+        blocks = _text(content)
     elif isinstance(content, Iterable) and not isinstance(content, Mapping):
         blocks = [block for part in content for block in _part_blocks(part)]
     return blocks + _cache_point(message) if blocks else blocks
@@ -139,36 +123,33 @@ def _content_blocks(message: JSON) -> list[Block]:
 
 def _part_blocks(part: object) -> list[Block]:
     if isinstance(part, str):
-        return [{"text": part}] if part else []
-    if not isinstance(part, Mapping):
-        raise _no_part()
-    kind = part.get("type")
-    if kind is None and len(part) == 1 and not part.keys().isdisjoint(_OWN_BLOCKS):
+        return _text(part)
+    if isinstance(part, Mapping) and len(part) == 1 and not part.keys().isdisjoint(_OWN_BLOCKS):
         return [dict(part)]
+    part, kind = part_and_type(part)
     if kind == "text":
-        blocks: list[Block] = [{"text": part["text"]}] if part.get("text") else []
+        blocks = _text(part.get("text"))
     elif kind == "image_url":
         blocks = [_image(image_url(part))]
     elif kind == "file":
         blocks = [_document(part.get("file"))]
     elif kind == "input_audio":
         blocks = [_audio(part.get("input_audio"))]
-    elif isinstance(kind, str):
+    else:
         raise UnsupportedParamsError(
             f"Converse has no counterpart of a content part of type {kind!r}: it takes text, "
             "image_url, input_audio and file, and blocks of its own",
             provider="aws",
         )
-    else:
-        raise _no_part()
     return blocks + _cache_point(part)
 
 
-def _no_part() -> BadRequestError:
-    return BadRequestError(
-        "a content part must be a text or a mapping with a type, as in "
-        "{'type': 'text', 'text': 'Hello'}"
-    )
+def _text(text: object) -> list[Block]:
+    """The block of a text; none of a blank one, which is refused.
+
+    https://github.com/langchain-ai/langchain-aws/issues/403, 2025-03.
+    """
+    return [{"text": text}] if isinstance(text, str) and text.strip() else []
 
 
 def _image(url: str) -> Block:

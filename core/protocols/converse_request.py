@@ -22,6 +22,7 @@ from costspan.core.protocols.converse_thinking import (
     unsupported_thinking,
 )
 from costspan.core.protocols.extra_body import add_extra_body
+from costspan.core.protocols.neutral import NEUTRAL, NO_PENALTIES, asking
 from costspan.core.protocols.unsupported import refuse_or_drop
 from costspan.core.request import Request, WireRequest
 
@@ -47,18 +48,11 @@ _TRANSLATED = frozenset(
     )
 )
 
-# Values that ask for nothing: what the API does anyway.
-_NEUTRAL: Mapping[str, object] = {
-    "n": 1,
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
-    "logit_bias": {},
-    "logprobs": False,
-    "top_logprobs": 0,
+_NEUTRAL = {
+    **NEUTRAL,
+    **NO_PENALTIES,
     "store": False,
     "parallel_tool_calls": True,
-    "modalities": ["text"],
-    "response_format": {"type": "text"},
     "service_tier": "auto",
 }
 _TIERS = ("default", "priority", "flex", "reserved")
@@ -69,11 +63,7 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
     """Put a request into the wire format."""
     if request.stream:
         require_botocore("A stream from Bedrock")
-    params = {
-        name: value
-        for name, value in request.params.items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
+    params = asking(request.params, _NEUTRAL)
     system, messages = conversation(request.messages)
     unsupported = _unsupported(params, request.model, messages)
     dropped = refuse_or_drop(params, unsupported, request, endpoint)

@@ -12,12 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from costspan.core.errors import BadRequestError
+from costspan.core.protocols.claude_thinking import (
+    is_effort_unsupported,
+    thinking_of_effort,
+    thinks_by_budget,
+)
 
 
 def unsupported_thinking(params: Mapping[str, object], model: str) -> list[str]:
     """Parameters of thinking that the model has no place for."""
     if _may_be_claude(model):
-        return []
+        return ["reasoning_effort"] if is_effort_unsupported(params, model) else []
     found = ["thinking", "thinking_budget"]
     if params.get("reasoning_effort") == "none" and not is_nova(model):
         found.append("reasoning_effort")
@@ -27,7 +32,7 @@ def unsupported_thinking(params: Mapping[str, object], model: str) -> list[str]:
 def effort_for_all(params: Mapping[str, object], model: str) -> object:
     """The effort in the field that all models share; None where nothing goes there."""
     effort = params.get("reasoning_effort")
-    if effort == "none" or _is_openai(model) or is_nova(model):
+    if effort == "none" or _is_openai(model) or is_nova(model) or thinks_by_budget(model):
         return None
     return "low" if effort == "minimal" else effort
 
@@ -42,14 +47,14 @@ def thinking_fields(params: Mapping[str, object], model: str) -> dict[str, objec
     thinking = params.get("thinking")
     if thinking is None and budget is not None:
         thinking = {"type": "enabled", "budget_tokens": budget}
-    if thinking is not None:
-        _check_budget(params, thinking)
-        return {"thinking": thinking}
     if effort is not None and _is_openai(model):
         return {"reasoning_effort": effort}
     if effort is not None and is_nova(model):
         return {"reasoningConfig": _nova_reasoning(effort)}
-    return {"thinking": {"type": "disabled"}} if effort == "none" else {}
+    if thinking is None:
+        thinking = thinking_of_effort(params, model)
+    _check_budget(params, thinking)
+    return {} if thinking is None else {"thinking": thinking}
 
 
 def is_nova(model: str) -> bool:

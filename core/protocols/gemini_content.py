@@ -13,7 +13,13 @@ from itertools import groupby
 from urllib.parse import urlsplit
 
 from costspan.core.errors import BadRequestError, UnsupportedParamsError
-from costspan.core.protocols.message_parts import image_url, split_data_url, tool_call
+from costspan.core.protocols.message_parts import (
+    image_url,
+    part_and_type,
+    split_data_url,
+    tool_call,
+    unknown_role,
+)
 from costspan.core.types import JSON
 
 Part = dict[str, object]
@@ -67,12 +73,18 @@ class Contents:
     Attributes:
         with_ids: Whether the server takes the ids of calls; Vertex refuses them.
         must_sign: Whether the model refuses function calls that carry no signature.
+        nests_media: Whether the model takes images as part of a function's result; those before
+            the third generation refuse them
+            (https://github.com/google-gemini/gemini-cli/issues/19436, 2026-02).
         calls: Place and function name of each call so far, by its id.
+        media: Images of results that are to follow these in a turn of their own.
     """
 
     with_ids: bool
     must_sign: bool
+    nests_media: bool
     calls: dict[str, tuple[int, object]] = field(default_factory=dict)
+    media: list[Part] = field(default_factory=list)
 
     def conversation(self, messages: Sequence[JSON]) -> tuple[list[Part], list[Part]]:
         """Split messages into the parts of the system instruction and the turns.
@@ -98,13 +110,13 @@ class Contents:
         turns: list[Part] = []
         for role, group in groupby(others, key=lambda message: message["role"]):
             if not isinstance(role, str) or role not in _ROLES:
-                raise BadRequestError(
-                    f"unknown role {role!r} in messages: use system, developer, user, assistant "
-                    "or tool"
-                )
+                raise unknown_role(role)
             parts = self._turn(role, list(group))
             if parts:
                 turns.append({"role": _ROLES[role], "parts": parts})
+            if self.media:
+                turns.append({"role": "user", "parts": self.media})
+                self.media = []
         return system, turns
 
     def _turn(self, role: str, messages: list[JSON]) -> list[Part]:
@@ -156,8 +168,10 @@ class Contents:
         parts = _parts(message.get("content"))
         made: Part = {"name": name, "response": _response(parts)}
         media = [part for part in parts if "text" not in part]
-        if media:
+        if media and self.nests_media:
             made["parts"] = media
+        else:
+            self.media += media
         if self.with_ids and identity:
             made["id"] = identity
         return {"functionResponse": made}
@@ -200,12 +214,7 @@ def _part(part: object) -> Part:
         return {"text": part}
     if isinstance(part, Mapping) and not part.keys().isdisjoint(_OWN_PARTS):
         return dict(part)
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if not isinstance(part, Mapping) or not isinstance(kind, str):
-        raise BadRequestError(
-            "a content part must be a text or a mapping with a type, as in "
-            "{'type': 'text', 'text': 'Hello'}"
-        )
+    part, kind = part_and_type(part)
     if kind == "text":
         return {"text": part.get("text")}
     inner = part.get(kind)

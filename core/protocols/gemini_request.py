@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from costspan.core.endpoint import Endpoint
+from costspan.core.protocols.extra_body import add_extra_body
 from costspan.core.protocols.gemini_content import Contents
 from costspan.core.protocols.gemini_thinking import (
     thinking_config,
     thinks_by_level,
     unsupported_thinking,
 )
+from costspan.core.protocols.neutral import NEUTRAL, NO_PENALTIES, asking
 from costspan.core.protocols.unsupported import refuse_or_drop
 from costspan.core.request import Request, WireRequest
 
@@ -49,38 +51,34 @@ _TRANSLATED = frozenset(
     )
 )
 
-# Values that ask for nothing: what the API does anyway.
-_NEUTRAL: Mapping[str, object] = {
-    "n": 1,
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
-    "logit_bias": {},
-    "logprobs": False,
-    "top_logprobs": 0,
+_NEUTRAL = {
+    **NEUTRAL,
+    **NO_PENALTIES,
     "store": False,
     "parallel_tool_calls": True,
-    "modalities": ["text"],
-    "response_format": {"type": "text"},
     "service_tier": "auto",
 }
+_PLAIN_SEARCHES: tuple[object, ...] = ({}, {"search_context_size": "medium"})
 
 # https://ai.google.dev/gemini-api/docs/pricing: standard, flex and priority, 2026-11.
 _TIERS = {"default": "standard", "standard": "standard", "flex": "flex", "priority": "priority"}
+
+# https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo, 2026-11; a field of the
+# body is refused there (https://github.com/googleapis/python-genai/issues/2433).
+_VERTEX_TIER = "X-Vertex-AI-LLM-Shared-Request-Type"
+
 _TOOL_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
 def encode(request: Request, endpoint: Endpoint) -> WireRequest:
     """Put a request into the wire format."""
-    params = {
-        name: value
-        for name, value in request.params.items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
+    params = asking(request.params, _NEUTRAL)
     dropped = refuse_or_drop(params, _unsupported(params, request.model), request, endpoint)
     contents = Contents(
         # Vertex answers 400 to ids of calls: https://github.com/vercel/ai/issues/15664, 2026-05.
         with_ids=endpoint.provider != "vertex",
         must_sign="gemini" in request.model and thinks_by_level(request.model),
+        nests_media=thinks_by_level(request.model),
     )
     system, turns = contents.conversation(request.messages)
     body: dict[str, object] = {"contents": turns}
@@ -93,15 +91,18 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
         config["thinkingConfig"] = thinking
     if config:
         body["generationConfig"] = config
+    headers = request.extra_headers
     tier = params.get("service_tier")
-    if isinstance(tier, str):
+    if isinstance(tier, str) and endpoint.provider != "vertex":
         body["serviceTier"] = _TIERS[tier]
-    _add_extra(body, request.extra_body)
+    elif isinstance(tier, str) and _TIERS[tier] != "standard":
+        headers = {_VERTEX_TIER: _TIERS[tier], **headers}
+    add_extra_body(body, request.extra_body, joined=("generationConfig",))
     method, query = "generateContent", {}
     if request.stream:
         method, query = "streamGenerateContent", {"alt": "sse"}
     path = f"/models/{quote(request.model.removeprefix('models/'), safe='')}:{method}"
-    return WireRequest(path, body, request.extra_headers, dropped, query)
+    return WireRequest(path, body, headers, dropped, query)
 
 
 def _unsupported(params: Mapping[str, object], model: str) -> list[str]:
@@ -110,7 +111,8 @@ def _unsupported(params: Mapping[str, object], model: str) -> list[str]:
     found += unsupported_thinking(params, model)
     if params.get("service_tier", "default") not in _TIERS:
         found.append("service_tier")
-    if params.get("web_search_options"):  # a search has no context size and no place
+    # A search has no context size and no place.
+    if params.get("web_search_options", {}) not in _PLAIN_SEARCHES:
         found.append("web_search_options")
     if "audio" in params and _speech(params["audio"]) is None:
         found.append("audio")
@@ -188,12 +190,3 @@ def _tool_choice(choice: object) -> dict[str, object] | None:
     if isinstance(function, Mapping):
         return {"mode": "ANY", "allowedFunctionNames": [function.get("name")]}
     return dict(choice)
-
-
-def _add_extra(body: dict[str, object], extra: Mapping[str, object]) -> None:
-    """Add the caller's own fields, which win; those of ``generationConfig`` join ours."""
-    for name, value in extra.items():
-        ours = body.get(name)
-        if name == "generationConfig" and isinstance(ours, Mapping) and isinstance(value, Mapping):
-            value = {**ours, **value}
-        body[name] = value

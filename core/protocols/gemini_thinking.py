@@ -1,7 +1,8 @@
 """How much a Gemini model is to think: a budget in tokens up to 2.5, a level from 3 on.
 
 Rules as of 2026-11: https://ai.google.dev/gemini-api/docs/thinking; the budgets of the efforts are
-those of Google's OpenAI-compatible API: https://ai.google.dev/gemini-api/docs/openai.
+those of Google's OpenAI-compatible API: https://ai.google.dev/gemini-api/docs/openai. There
+``minimal`` is the level ``low`` for Pro models, which have none below it.
 """
 
 from __future__ import annotations
@@ -52,11 +53,13 @@ def thinking_config(
     config: dict[str, object] = {}
     if isinstance(effort, str):
         if thinks_by_level(model):
-            config["thinkingLevel"] = effort.upper()
+            lowest = "LOW" if "-pro" in model else "MINIMAL"
+            config["thinkingLevel"] = lowest if effort == "minimal" else effort.upper()
         else:
             budget = _BUDGET_TOKENS[effort]
-    if isinstance(budget, int):
+    elif isinstance(budget, int):
         _check_budget(budget, params, endpoint)
+    if isinstance(budget, int):
         config["thinkingBudget"] = budget
     if (config and budget != 0) or "thinking" in params:
         config["includeThoughts"] = True

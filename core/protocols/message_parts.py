@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from costspan.core.errors import BadRequestError
 from costspan.core.types import JSON
+
+
+def unknown_role(role: object) -> BadRequestError:
+    """The error for a message of nobody's."""
+    return BadRequestError(
+        f"unknown role {role!r} in messages: use system, developer, user, assistant or tool"
+    )
+
+
+def part_and_type(part: object) -> tuple[JSON, str]:
+    """A content part and its type.
+
+    Raises:
+        BadRequestError: It is no mapping, or has no type.
+    """
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if not isinstance(part, Mapping) or not isinstance(kind, str):
+        raise BadRequestError(
+            "a content part must be a text or a mapping with a type, as in "
+            "{'type': 'text', 'text': 'Hello'}"
+        )
+    return part, kind
 
 
 def split_data_url(url: str) -> tuple[str, str] | None:
@@ -37,6 +59,18 @@ def image_url(part: Mapping[str, object]) -> str:
     return url
 
 
+def call_and_function(call: object) -> tuple[JSON, JSON]:
+    """A tool call and its function.
+
+    Raises:
+        BadRequestError: It has none.
+    """
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(call, Mapping) or not isinstance(function, Mapping):
+        raise BadRequestError("a tool call needs an id and a function with a name")
+    return call, function
+
+
 def tool_call(call: object, needed_by: str) -> tuple[object, object, Mapping[str, object]]:
     """The id, the function's name and the arguments of a tool call.
 
@@ -47,9 +81,7 @@ def tool_call(call: object, needed_by: str) -> tuple[object, object, Mapping[str
     Raises:
         BadRequestError: It has no function, or its arguments are no JSON object.
     """
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(call, Mapping) or not isinstance(function, Mapping):
-        raise BadRequestError("a tool call needs an id and a function with a name")
+    call, function = call_and_function(call)
     written = function.get("arguments") or "{}"
     try:
         arguments = json.loads(written) if isinstance(written, str) else written
@@ -91,3 +123,17 @@ def thinking_blocks(message: JSON) -> list[JSON]:
     found = message.get("thinking_blocks")
     blocks = found if isinstance(found, list) else ()
     return [each for each in blocks if isinstance(each, Mapping) and each.get("type") in _THINKING]
+
+
+def trim_prefill(turns: Sequence[Mapping[str, object]]) -> None:
+    """Take away the white space at the end of an answer that the model is to continue.
+
+    Claude refuses it (https://github.com/langchain-ai/langchain-aws/pull/599, 2025-08).
+
+    Args:
+        turns: The conversation with its contents as blocks; its last text is changed.
+    """
+    content = turns[-1]["content"] if turns and turns[-1]["role"] == "assistant" else None
+    last = content[-1] if isinstance(content, list) else {}
+    if isinstance(last.get("text"), str):
+        last["text"] = last["text"].rstrip()

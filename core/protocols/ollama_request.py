@@ -11,6 +11,7 @@ from costspan.core.endpoint import Endpoint
 from costspan.core.errors import BadRequestError, UnsupportedParamsError
 from costspan.core.protocols.extra_body import add_extra_body
 from costspan.core.protocols.message_parts import image_url, split_data_url, tool_call
+from costspan.core.protocols.neutral import NEUTRAL, asking
 from costspan.core.protocols.unsupported import refuse_or_drop
 from costspan.core.request import Request, WireRequest
 from costspan.core.types import JSON
@@ -40,16 +41,10 @@ _TRANSLATED = frozenset(
     )
 )
 
-# Values that ask for nothing: what the API does anyway.
-_NEUTRAL: Mapping[str, object] = {
-    "n": 1,
-    "logit_bias": {},
-    "logprobs": False,
-    "top_logprobs": 0,
+_NEUTRAL = {
+    **NEUTRAL,
     "store": False,
     "parallel_tool_calls": True,
-    "modalities": ["text"],
-    "response_format": {"type": "text"},
     "tool_choice": "auto",
     "service_tier": "auto",
 }
@@ -58,11 +53,7 @@ _ROLES = {"developer": "system"}
 
 def encode(request: Request, endpoint: Endpoint) -> WireRequest:
     """Put a request into the wire format."""
-    params = {
-        name: value
-        for name, value in request.params.items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
+    params = asking(request.params, _NEUTRAL)
     unsupported = [name for name in params if name not in _TRANSLATED]
     if params.get("tool_choice", "none") != "none":
         unsupported.append("tool_choice")

@@ -9,11 +9,17 @@ from collections.abc import Mapping
 
 from costspan.core.endpoint import Endpoint
 from costspan.core.observation import Observation
+from costspan.core.protocols.message_parts import arguments_text
 from costspan.core.reply import Choice, Chunk, ChunkChoice, Function, Message, ToolCall
 from costspan.core.request import Request, WireRequest
 from costspan.core.types import JSON
 
 HAS_N = True
+
+# Words of Together (https://github.com/openai/openai-dotnet/pull/267, 2024-10), of TGI
+# (https://github.com/huggingface/text-generation-inference/pull/2344, 2024-07) and of Mistral
+# (https://docs.mistral.ai/api, 2026-11).
+_FINISH_REASONS = {"eos": "stop", "eos_token": "stop", "model_length": "length"}
 
 
 def observe(event: Mapping[str, object], seen: Observation) -> None:
@@ -133,7 +139,7 @@ def choices(body: Mapping[str, object]) -> list[Choice] | None:
         Choice(
             _index(choice, position),
             _read_message(choice.get("message"), indexed=False),
-            _text(choice.get("finish_reason")),
+            _finish_reason(choice.get("finish_reason")),
             _mapping(choice.get("logprobs")),
         )
         for position, choice in enumerate(found)
@@ -143,6 +149,11 @@ def choices(body: Mapping[str, object]) -> list[Choice] | None:
         answer.message.role = answer.message.role or "assistant"
         _cite(answer.message, body)
     return answers
+
+
+def _finish_reason(reason: object) -> str | None:
+    """OpenAI's word for a finish reason; one that has none stays as it is."""
+    return _FINISH_REASONS.get(reason, reason) if isinstance(reason, str) else None
 
 
 def _cite(message: Message, body: Mapping[str, object]) -> None:
@@ -163,7 +174,7 @@ class Chunks:
                 _index(choice, position),
                 # Servers that cannot stream answer with a whole message.
                 _read_message(choice.get("delta") or choice.get("message"), indexed=True),
-                _text(choice.get("finish_reason")),
+                _finish_reason(choice.get("finish_reason")),
                 _mapping(choice.get("logprobs")),
             )
             for position, choice in enumerate(found if isinstance(found, list) else ())
@@ -235,7 +246,10 @@ def _tool_calls(calls: list[object], *, indexed: bool) -> list[ToolCall] | None:
 def _function(function: object) -> Function | None:
     if not isinstance(function, dict):
         return None
-    return Function(_text(function.get("name")), _text(function.get("arguments")))
+    arguments = function.get("arguments")
+    if isinstance(arguments, dict):  # as some servers of one's own send them
+        arguments = arguments_text(arguments)
+    return Function(_text(function.get("name")), _text(arguments))
 
 
 def _index(item: Mapping[str, object], position: int) -> int:

@@ -14,10 +14,6 @@ from costspan.core.protocols.unsupported import refuse_or_drop
 from costspan.core.request import Request, WireRequest
 from costspan.core.types import JSON
 
-# Who is known to send vectors in base64, which is a quarter of the size and decoded faster. Others
-# may refuse it (Voyage, DeepInfra), so they are left with their default.
-_SENDS_BASE64 = ("openai", "azure")
-
 
 def observe(event: Mapping[str, object], seen: Observation) -> None:
     """Add what an embeddings body says to ``seen``."""
@@ -40,7 +36,7 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
     """Put a request into the wire format, which is its own."""
     params = dict(request.params)
     dropped = refuse_or_drop(params, ("input_type",), request, endpoint)
-    if endpoint.provider in _SENDS_BASE64:
+    if "base64_vectors" in endpoint.quirks:  # a quarter of the size, and decoded faster
         params.setdefault("encoding_format", "base64")
     body = {"model": request.model, **params, **request.extra_body}
     return WireRequest("/embeddings", body, request.extra_headers, dropped)

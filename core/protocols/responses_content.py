@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from costspan.core.errors import BadRequestError, UnsupportedParamsError
-from costspan.core.protocols.message_parts import arguments_text, image_url
+from costspan.core.protocols.message_parts import (
+    arguments_text,
+    call_and_function,
+    image_url,
+    part_and_type,
+    unknown_role,
+)
 from costspan.core.types import JSON
 
 Item = dict[str, object]
@@ -44,9 +50,7 @@ def conversation(messages: Sequence[JSON]) -> list[Item]:
             output = _content(message, "input_text")
             items.append({"type": f"{kind}_output", "call_id": identity, "output": output})
         else:
-            raise BadRequestError(
-                f"unknown role {role!r} in messages: use system, developer, user, assistant or tool"
-            )
+            raise unknown_role(role)
     return items
 
 
@@ -102,12 +106,7 @@ def _content(message: JSON, text_type: str) -> str | list[Item]:
 def _part(part: object, text_type: str) -> Item:
     if isinstance(part, str):
         return {"type": text_type, "text": part}
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if not isinstance(part, Mapping) or not isinstance(kind, str):
-        raise BadRequestError(
-            "a content part must be a text or a mapping with a type, as in "
-            "{'type': 'text', 'text': 'Hello'}"
-        )
+    part, kind = part_and_type(part)
     if kind == "text":
         found: Item = {"type": text_type, "text": part.get("text")}
     elif kind == "image_url":
@@ -190,8 +189,7 @@ def _call_item(call: object) -> Item:
             "name": named.get("name"),
             "input": named.get("input", named.get("arguments")),
         }
-    if not isinstance(call, Mapping) or not isinstance(function, Mapping):
-        raise BadRequestError("a tool call needs an id and a function with a name")
+    call, function = call_and_function(call)
     return {
         "type": "function_call",
         "call_id": call.get("id"),

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from costspan.core.endpoint import Endpoint
 from costspan.core.protocols.extra_body import add_extra_body
+from costspan.core.protocols.neutral import NEUTRAL, NO_PENALTIES, asking
 from costspan.core.protocols.responses_content import conversation, tool, tool_choice
-from costspan.core.protocols.unsupported import refuse_or_drop
+from costspan.core.protocols.unsupported import dropped_names, refuse_or_drop
 from costspan.core.request import Request, WireRequest
 
 _AS_THEY_ARE = (
@@ -41,17 +42,7 @@ _TRANSLATED = frozenset(
     )
 )
 
-# Values that ask for nothing: what the API does anyway.
-_NEUTRAL: Mapping[str, object] = {
-    "n": 1,
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
-    "logit_bias": {},
-    "logprobs": False,
-    "top_logprobs": 0,
-    "modalities": ["text"],
-    "response_format": {"type": "text"},
-}
+_NEUTRAL = {**NEUTRAL, **NO_PENALTIES}
 
 # Objects of which a caller may say a part in extra_body and another part by a parameter.
 _JOINED = ("reasoning", "text")
@@ -59,11 +50,7 @@ _JOINED = ("reasoning", "text")
 
 def encode(request: Request, endpoint: Endpoint) -> WireRequest:
     """Put a request into the wire format."""
-    params = {
-        name: value
-        for name, value in request.params.items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
+    params = asking(request.params, _NEUTRAL)
     unsupported = [
         name for name in params if name not in _TRANSLATED or name in endpoint.unsupported
     ]
@@ -82,8 +69,7 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
         if isinstance(options, Mapping) and (others := options.keys() - {"include_usage"}):
             body["stream_options"] = {name: options[name] for name in others}
     add_extra_body(body, request.extra_body, _JOINED)
-    if any("name" in each and each["role"] != "tool" for each in request.messages):
-        dropped = (*dropped, "messages.name")
+    dropped += dropped_names(request.messages)
     return WireRequest("/responses", body, request.extra_headers, dropped)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from costspan.core.endpoint import Endpoint
 from costspan.core.errors import UnsupportedParamsError
 from costspan.core.request import Request
+from costspan.core.types import JSON
 
 
 def refuse_or_drop(
@@ -37,3 +38,9 @@ def refuse_or_drop(
     for name in found:
         del params[name]
     return found
+
+
+def dropped_names(messages: Sequence[JSON]) -> tuple[str, ...]:
+    """``messages.name`` where messages carry names of their speakers, which the format lacks."""
+    named = any("name" in each and each["role"] != "tool" for each in messages)
+    return ("messages.name",) if named else ()

@@ -21,8 +21,8 @@ from costspan.core.errors import APIError, NotFoundError
 if TYPE_CHECKING:
     from tests.conftest import FrameServer
 
-MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
-PATH = "/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse"
+MODEL = "anthropic.claude-sonnet-4-6-v1:0"
+PATH = "/model/anthropic.claude-sonnet-4-6-v1%3A0/converse"
 HELLO = [{"role": "user", "content": "Hello"}]
 HELLO_TURN = {"role": "user", "content": [{"text": "Hello"}]}
 USAGE = {

@@ -14,6 +14,7 @@ from costspan.core.protocols import bedrock_converse
 from costspan.core.request import Request, WireRequest
 
 CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+CLAUDE_4_6 = "anthropic.claude-sonnet-4-6"
 NOVA = "us.amazon.nova-pro-v1:0"
 LLAMA = "meta.llama4-scout-17b-instruct-v1:0"
 GPT_OSS = "openai.gpt-oss-20b-1:0"
@@ -399,8 +400,8 @@ def test_no_tool_choice_leaves_the_tools_out_unless_the_history_holds_calls() ->
             {"reasoning_effort": "none"},
             {"additionalModelRequestFields": {"thinking": {"type": "disabled"}}},
         ),
-        (CLAUDE, {"reasoning_effort": "high"}, {"outputConfig": {"effort": "high"}}),
-        (CLAUDE, {"reasoning_effort": "minimal"}, {"outputConfig": {"effort": "low"}}),
+        (CLAUDE_4_6, {"reasoning_effort": "high"}, {"outputConfig": {"effort": "high"}}),
+        (CLAUDE_4_6, {"reasoning_effort": "minimal"}, {"outputConfig": {"effort": "low"}}),
         (
             GPT_OSS,
             {"reasoning_effort": "low"},
@@ -453,7 +454,8 @@ def test_response_format() -> None:
         "type": "json_schema",
         "json_schema": {"name": "size", "schema": schema, "strict": True},
     }
-    sent: Any = wire(response_format=wanted, reasoning_effort="low").body["outputConfig"]
+    wired = wire(model=CLAUDE_4_6, response_format=wanted, reasoning_effort="low")
+    sent: Any = wired.body["outputConfig"]
     structure = sent["textFormat"]["structure"]["jsonSchema"]
     assert json.loads(structure.pop("schema")) == {
         "type": "object",
