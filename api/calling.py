@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, overload
 
 from costspan import meter as meters
 from costspan.catalogue_in_force import read_overlay
@@ -21,6 +21,7 @@ from costspan.pricing.types import Estimate
 
 if TYPE_CHECKING:
     from costspan.core.endpoint import Endpoint
+    from costspan.core.params import CompletionArguments
     from costspan.core.reply import Reply
     from costspan.core.stream import AsyncStream, Stream
 
@@ -67,39 +68,44 @@ def wrap(x: T, *, meter: Meter | None = None) -> T:
 @overload
 def completion(
     model: str,
-    messages: Messages,
+    messages: Sequence[Any],
     *,
-    stream: Literal[False] = False,
+    stream: Literal[False] | None = False,
     meter: Meter | None = None,
-    **params: Any,
+    **params: Unpack[CompletionArguments],
 ) -> Reply: ...
 @overload
 def completion(
     model: str,
-    messages: Messages,
+    messages: Sequence[Any],
     *,
     stream: Literal[True],
     meter: Meter | None = None,
-    **params: Any,
+    **params: Unpack[CompletionArguments],
 ) -> Stream: ...
 @overload
 def completion(
-    model: str, messages: Messages, *, stream: bool, meter: Meter | None = None, **params: Any
+    model: str,
+    messages: Sequence[Any],
+    *,
+    stream: bool | None,
+    meter: Meter | None = None,
+    **params: Unpack[CompletionArguments],
 ) -> Reply | Stream: ...
 def completion(
     model: str,
-    messages: Messages,
+    messages: Sequence[Any],
     *,
-    stream: bool = False,
+    stream: bool | None = False,
     meter: Meter | None = None,
-    **params: Any,
+    **params: Unpack[CompletionArguments],
 ) -> Reply | Stream:
     """Complete a chat with any provider, metered.
 
     Args:
         model: Model with its provider prefix (``anthropic/claude-sonnet-4-5``); a bare name of a
             well-known family will do.
-        messages: The conversation in OpenAI's shape.
+        messages: The conversation in OpenAI's shape: mappings, or messages of replies.
         stream: Whether to get a stream of chunks.
         meter: The Meter to use; by default the one that the configuration describes.
         params: OpenAI's and LiteLLM's parameters, see `costspan.core.completion.completion`.
@@ -112,48 +118,53 @@ def completion(
     """
     from costspan.core.completion import completion as run
 
-    own = own_endpoints(meter)
+    given = {**params, **own_endpoints(meter, params.get("endpoints"))}
     metered = _metered(run, meter)
-    answer: Reply | Stream = metered(model, messages, stream=stream, **own, **params)
+    answer: Reply | Stream = metered(model, messages, stream=stream, **given)
     return answer
 
 
 @overload
 async def acompletion(
     model: str,
-    messages: Messages,
+    messages: Sequence[Any],
     *,
-    stream: Literal[False] = False,
+    stream: Literal[False] | None = False,
     meter: Meter | None = None,
-    **params: Any,
+    **params: Unpack[CompletionArguments],
 ) -> Reply: ...
 @overload
 async def acompletion(
     model: str,
-    messages: Messages,
+    messages: Sequence[Any],
     *,
     stream: Literal[True],
     meter: Meter | None = None,
-    **params: Any,
+    **params: Unpack[CompletionArguments],
 ) -> AsyncStream: ...
 @overload
 async def acompletion(
-    model: str, messages: Messages, *, stream: bool, meter: Meter | None = None, **params: Any
+    model: str,
+    messages: Sequence[Any],
+    *,
+    stream: bool | None,
+    meter: Meter | None = None,
+    **params: Unpack[CompletionArguments],
 ) -> Reply | AsyncStream: ...
 async def acompletion(
     model: str,
-    messages: Messages,
+    messages: Sequence[Any],
     *,
-    stream: bool = False,
+    stream: bool | None = False,
     meter: Meter | None = None,
-    **params: Any,
+    **params: Unpack[CompletionArguments],
 ) -> Reply | AsyncStream:
     """Asynchronous `completion`."""
     from costspan.core.completion import acompletion as run
 
-    own = own_endpoints(meter)
+    given = {**params, **own_endpoints(meter, params.get("endpoints"))}
     metered = _metered(run, meter)
-    answer: Reply | AsyncStream = await metered(model, messages, stream=stream, **own, **params)
+    answer: Reply | AsyncStream = await metered(model, messages, stream=stream, **given)
     return answer
 
 
@@ -218,14 +229,21 @@ def _watched(function: Any) -> Any:
     return watch_function(function, _default, _read)
 
 
-def own_endpoints(meter: Meter | None) -> Mapping[str, Mapping[str, Endpoint]]:
-    """The servers that the Meter or the file names, as an argument of the core; empty for none."""
+def own_endpoints(
+    meter: Meter | None, given: Mapping[str, Endpoint] | None = None
+) -> Mapping[str, Mapping[str, Endpoint]]:
+    """The servers that the Meter or the file names, as an argument of the core; empty for none.
+
+    Args:
+        meter: The Meter to use; None for the default one.
+        given: Those of the call, which win over them by name.
+    """
     if meter is None and disabled():
         found = _guard.run("reading the configuration", config.load)
         own = found.endpoints if found else {}
     else:
         own = getattr(meter_source(meter)(), "endpoints", {})
-    return {"endpoints": own} if own else {}
+    return {"endpoints": {**own, **(given or {})}} if own else {}
 
 
 def _read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from costspan.calling import disabled, meter_source, own_endpoints
 from costspan.middleware.functions import watch_function
 from costspan.middleware.request import AskedCall, from_arguments
 
 if TYPE_CHECKING:
-    from costspan.core.embedding import EmbeddingInput
+    from costspan.core.embedding import EmbeddingArguments, EmbeddingInput
     from costspan.core.embedding_reply import EmbeddingReply
     from costspan.middleware.meter import Meter
 
 
 def embedding(
-    model: str, input: EmbeddingInput, *, meter: Meter | None = None, **params: Any
+    model: str,
+    input: EmbeddingInput,
+    *,
+    meter: Meter | None = None,
+    **params: Unpack[EmbeddingArguments],
 ) -> EmbeddingReply:
     """Get the vectors of one or more texts from any provider, metered.
 
@@ -34,19 +38,23 @@ def embedding(
     """
     from costspan.core.embedding import embedding as run
 
-    own = own_endpoints(meter)
-    reply: EmbeddingReply = _metered(run, meter)(model, input, **own, **params)
+    given = {**params, **own_endpoints(meter, params.get("endpoints"))}
+    reply: EmbeddingReply = _metered(run, meter)(model, input, **given)
     return reply
 
 
 async def aembedding(
-    model: str, input: EmbeddingInput, *, meter: Meter | None = None, **params: Any
+    model: str,
+    input: EmbeddingInput,
+    *,
+    meter: Meter | None = None,
+    **params: Unpack[EmbeddingArguments],
 ) -> EmbeddingReply:
     """Asynchronous `embedding`."""
     from costspan.core.embedding import aembedding as run
 
-    own = own_endpoints(meter)
-    reply: EmbeddingReply = await _metered(run, meter)(model, input, **own, **params)
+    given = {**params, **own_endpoints(meter, params.get("endpoints"))}
+    reply: EmbeddingReply = await _metered(run, meter)(model, input, **given)
     return reply
 
 

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from costspan.core.attempt import Attempt
-from costspan.core.base64_pieces import joined_base64
 from costspan.core.decoders import Event
 from costspan.core.endpoint import Endpoint
-from costspan.core.errors import APIResponseValidationError
+from costspan.core.errors import APIError, APIResponseValidationError
 from costspan.core.failures import error_from_event
 from costspan.core.legacy import show_function_call
 from costspan.core.observation import Observation
+from costspan.core.pieces import Pieces
 from costspan.core.protocols import Protocol
-from costspan.core.reply import (
-    Choice,
-    Chunk,
-    ChunkChoice,
-    Function,
-    Message,
-    Reply,
-    TokenUsage,
-    ToolCall,
-)
+from costspan.core.redaction import redact
+from costspan.core.reply import Choice, Chunk, Reply, TokenUsage
 from costspan.core.request import Request
 from costspan.core.types import JSON
 
@@ -50,14 +42,43 @@ class Exchange:
     dropped: tuple[str, ...] = ()
     reader: Reader | None = None
 
+    def error(self, body: JSON, seen: Observation, secret: str | None) -> APIError:
+        """The error that a body or an event means.
 
-def reply_from_body(body: JSON, exchange: Exchange, seen: Observation | None = None) -> Reply:
+        Args:
+            body: The body or the event.
+            seen: What was seen of it.
+            secret: The API key that was sent: no echo of it survives here or in ``seen``.
+        """
+        seen.error_type = seen.error_type and str(redact(seen.error_type, secret))
+        seen.error_code = seen.error_code and str(redact(seen.error_code, secret))
+        return error_from_event(
+            body, provider=self.endpoint.provider, model=self.request.model, secret=secret
+        )
+
+    def unreadable(self, wanted: str) -> APIResponseValidationError:
+        """The error for an answer that is no ``wanted``."""
+        return APIResponseValidationError(
+            f"{self.endpoint.provider} at {self.endpoint.shown} answered with something that is "
+            f"no {wanted}: check base_url and the model",
+            provider=self.endpoint.provider,
+            model=self.request.model,
+        )
+
+
+def reply_from_body(
+    body: JSON,
+    exchange: Exchange,
+    seen: Observation | None = None,
+    secret: str | None = None,
+) -> Reply:
     """The reply in a whole body.
 
     Args:
         body: The body.
         exchange: What was asked.
         seen: Is told what the body says, where somebody wants to know.
+        secret: The API key that was sent, so that no echo of it survives in an error.
 
     Raises:
         APIError: The body is an error in spite of its status.
@@ -68,9 +89,7 @@ def reply_from_body(body: JSON, exchange: Exchange, seen: Observation | None = N
     choices = exchange.protocol.choices(body)
     if choices is None:
         if seen.error_type:
-            raise error_from_event(
-                body, provider=exchange.endpoint.provider, model=exchange.request.model
-            )
+            raise exchange.error(body, seen, secret)
         raise no_completion(exchange)
     reply = _reply(choices, seen, exchange)
     created = body.get("created", body.get("created_at"))
@@ -83,12 +102,7 @@ def reply_from_body(body: JSON, exchange: Exchange, seen: Observation | None = N
 
 def no_completion(exchange: Exchange) -> APIResponseValidationError:
     """The error for an answer that holds no completion."""
-    return APIResponseValidationError(
-        f"{exchange.endpoint.provider} at {exchange.endpoint.base_url} answered with something "
-        f"that is no {exchange.endpoint.protocol} completion: check base_url",
-        provider=exchange.endpoint.provider,
-        model=exchange.request.model,
-    )
+    return exchange.unreadable(f"{exchange.endpoint.protocol} completion")
 
 
 def _reply(choices: list[Choice], seen: Observation, exchange: Exchange) -> Reply:
@@ -122,6 +136,11 @@ def _reply(choices: list[Choice], seen: Observation, exchange: Exchange) -> Repl
 class StreamAssembler:
     """Turns the events of one stream into chunks, and joins the chunks to the reply.
 
+    Args:
+        exchange: What was asked of whom.
+        attempts: The requests that were made; the last one is this.
+        secret: The API key that was sent, so that no echo of it survives in an error.
+
     Attributes:
         exchange: What was asked of whom.
         attempts: The requests that were made; the last one is this.
@@ -134,20 +153,34 @@ class StreamAssembler:
         "_fingerprint",
         "_parts",
         "_reader",
+        "_secret",
         "attempts",
         "exchange",
         "seen",
     )
 
-    def __init__(self, exchange: Exchange, attempts: Sequence[Attempt] = ()) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        attempts: Sequence[Attempt] = (),
+        secret: str | None = None,
+    ) -> None:
         self.exchange = exchange
         self.attempts = attempts
+        self._secret = secret
         self.seen = Observation(api=exchange.endpoint.protocol)
         self._reader = exchange.protocol.chunks()
-        self._parts: dict[int, _Parts] = {}
+        self._parts: dict[int, Pieces] = {}
         self._created: int | None = None
         self._fingerprint: str | None = None
         self._final: Reply | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has come that belongs to a completion: a web page, for instance."""
+        seen = self.seen
+        nothing_said = seen.response_id is None and seen.usage is None and not seen.complete
+        return nothing_said and not self._parts
 
     def push(self, event: Event) -> Chunk | None:
         """Take the next event; the chunk that it means, or None.
@@ -164,9 +197,7 @@ class StreamAssembler:
         seen, exchange = self.seen, self.exchange
         exchange.protocol.observe(body, seen)
         if seen.error_type:
-            raise error_from_event(
-                body, provider=exchange.endpoint.provider, model=exchange.request.model
-            )
+            raise exchange.error(body, seen, self._secret)
         chunk = self._reader.read(body)
         if chunk is None:
             return None
@@ -177,7 +208,7 @@ class StreamAssembler:
         self._fingerprint = chunk.system_fingerprint or self._fingerprint
         for choice in chunk.choices:
             if choice.index not in self._parts:
-                self._parts[choice.index] = _Parts()
+                self._parts[choice.index] = Pieces()
             self._parts[choice.index].add(choice)
         if exchange.request.legacy_functions:
             for choice in chunk.choices:
@@ -199,101 +230,3 @@ class StreamAssembler:
         reply.system_fingerprint = self._fingerprint
         reply.attempts = self.attempts
         return reply
-
-
-@dataclass(slots=True)
-class _Parts:
-    """The pieces of one answer."""
-
-    role: str | None = None
-    content: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    refusal: list[str] = field(default_factory=list)
-    calls: list[ToolCall] = field(default_factory=list)
-    call_by_index: dict[int, ToolCall] = field(default_factory=dict)
-    function_call: Function | None = None
-    thinking_blocks: list[JSON] = field(default_factory=list)
-    annotations: list[object] = field(default_factory=list)
-    audio: dict[str, object] = field(default_factory=dict)
-    images: list[object] = field(default_factory=list)
-    extra_content: JSON | None = None
-    logprobs: dict[str, list[object]] = field(default_factory=dict)
-    finish_reason: str | None = None
-
-    def add(self, choice: ChunkChoice) -> None:
-        """Take the next piece."""
-        delta = choice.delta
-        self.role = self.role or delta.role
-        self.finish_reason = choice.finish_reason or self.finish_reason
-        for pieces, piece in (
-            (self.content, delta.content),
-            (self.reasoning, delta.reasoning_content),
-            (self.refusal, delta.refusal),
-        ):
-            if piece is not None:
-                pieces.append(piece)
-        for call in delta.tool_calls or ():
-            self._add_call(call)
-        if delta.function_call:
-            self.function_call = self.function_call or Function()
-            _add_function(self.function_call, delta.function_call)
-        self.thinking_blocks += delta.thinking_blocks or ()
-        self.annotations += delta.annotations or ()
-        self.images += delta.images or ()
-        self.extra_content = delta.extra_content or self.extra_content
-        if delta.audio:
-            _add_audio(self.audio, delta.audio)
-        for name, entries in (choice.logprobs or {}).items():
-            if isinstance(entries, list):
-                self.logprobs.setdefault(name, []).extend(entries)
-
-    def _add_call(self, delta: ToolCall) -> None:
-        """Join a piece of a tool call.
-
-        A second id at a known index begins another call: some compatible servers number all
-        calls 0.
-        """
-        index = delta.index or 0
-        call = self.call_by_index.get(index)
-        if call is None or (delta.id and call.id and delta.id != call.id):
-            call = ToolCall(delta.id, delta.type, Function())
-            self.call_by_index[index] = call
-            self.calls.append(call)
-        call.id = call.id or delta.id
-        call.extra_content = delta.extra_content or call.extra_content
-        _add_function(call.function, delta.function)
-
-    def joined(self, index: int) -> Choice:
-        """The answer as far as it has come."""
-        message = Message(
-            role=self.role or "assistant",
-            content="".join(self.content) if any(self.content) or not self.calls else None,
-            tool_calls=self.calls or None,
-            function_call=self.function_call,
-            reasoning_content="".join(self.reasoning) or None,
-            thinking_blocks=self.thinking_blocks or None,
-            refusal="".join(self.refusal) or None,
-            annotations=self.annotations or None,
-            audio=self.audio or None,
-            images=self.images or None,
-            extra_content=self.extra_content,
-        )
-        return Choice(index, message, self.finish_reason, self.logprobs or None)
-
-
-def _add_function(whole: Function, piece: Function) -> None:
-    whole.name = whole.name or piece.name
-    if piece.arguments is not None:
-        whole.arguments = (whole.arguments or "") + piece.arguments
-
-
-def _add_audio(whole: dict[str, object], piece: Mapping[str, object]) -> None:
-    """Join a piece of audio: its data and transcript grow, the rest is replaced."""
-    for name, value in piece.items():
-        known = whole.get(name)
-        if not isinstance(known, str) or not isinstance(value, str):
-            whole[name] = value
-        elif name == "data":
-            whole[name] = joined_base64(known, value)
-        else:
-            whole[name] = known + value if name == "transcript" else value

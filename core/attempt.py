@@ -6,9 +6,13 @@ import time
 from dataclasses import dataclass
 
 from costspan.core.endpoint import Endpoint
-from costspan.core.errors import APIError
+from costspan.core.errors import APIConnectionError, APIError
 from costspan.core.observation import Observation
 from costspan.core.types import Usage
+
+_STALE_NS = 1_000_000_000
+"""A server that hangs up within a second, without a word, had given up the connection when the
+request came: servers close those that were idle. It has not worked on it."""
 
 
 @dataclass(slots=True)
@@ -57,9 +61,11 @@ class Attempt:
         )
 
     def end(self, error: APIError | None = None) -> None:
-        """Note the end."""
+        """Note the end, and whether what broke had reached a server at work."""
         self.ended_ns = time.time_ns()
         self.error = error
+        if isinstance(error, APIConnectionError) and error.hung_up:
+            error.sent = self.ended_ns - self.started_ns > _STALE_NS
 
     @property
     def meters(self) -> Usage | None:

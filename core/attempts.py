@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from costspan.core import transport
@@ -17,7 +17,7 @@ from costspan.core.attempt import Attempt
 from costspan.core.decoders import Event
 from costspan.core.endpoint import Endpoint
 from costspan.core.endpoints import api_key_for
-from costspan.core.errors import APIConnectionError, APIError
+from costspan.core.errors import APIError
 from costspan.core.failures import error_from_response
 from costspan.core.fan_out import joined
 from costspan.core.keyring import Key, ring_of
@@ -27,12 +27,8 @@ from costspan.core.reply import Reply
 from costspan.core.retrying import Retries
 
 if TYPE_CHECKING:
+    from costspan.core.breaker import CircuitBreaker
     from costspan.core.timeouts import Limits
-
-
-_STALE_NS = 1_000_000_000
-"""A server that hangs up within a second, without a word, had given up the connection when the
-request came: servers close those that were idle. It has not worked on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +54,16 @@ class Opened:
         exchange: What was asked.
         attempts: All attempts so far; the last one is this.
         limits: What the policy limits of the reading; None where it does not.
+        secret: The API key that was sent, so that no echo of it survives in an error.
+        breaker: Is told if the stream breaks.
     """
 
     response: transport.Response
     exchange: Exchange
     attempts: Sequence[Attempt]
     limits: Limits | None = None
+    secret: str | None = field(default=None, repr=False)
+    breaker: CircuitBreaker | None = None
 
 
 Step: TypeAlias = transport.Call | Wait | Together
@@ -132,8 +132,8 @@ def _ask(
     read: Reading,
 ) -> Way:
     """Ask one model, again where that is safe."""
-    policy, exchange = plan.policy, candidate.exchange
-    endpoint, breaker = exchange.endpoint, plan.policy.breaker
+    exchange, breaker = candidate.exchange, plan.policy.breaker
+    endpoint = exchange.endpoint
     address = endpoint.base_url or ""
     keys = ring_of(candidate.target.api_key)
     retries: Retries | None = None
@@ -149,23 +149,22 @@ def _ask(
             found = read((yield call), call, exchange, history)
         except APIError as error:
             attempt.end(error)
-            if isinstance(error, APIConnectionError) and error.hung_up:
-                error.sent = attempt.ended_ns - attempt.started_ns > _STALE_NS
             if breaker:
                 breaker.after(address, error)
             if keys.refused(key, error):
                 attempt.wait_s = 0.0
                 continue
-            retries = retries or Retries(policy, deadline)
-            wait_s = retries.wait_s(error)
-            if wait_s is None:
+            retries = retries or Retries(plan.policy, deadline)
+            attempt.wait_s = retries.wait_s(error)
+            if attempt.wait_s is None:
                 raise
-            attempt.wait_s = wait_s
-            yield Wait(wait_s)
+            yield Wait(attempt.wait_s)
         else:
             attempt.end()
             if breaker:
                 breaker.after(address, None)
+                if isinstance(found, Opened):
+                    found = replace(found, breaker=breaker)
             return found
 
 
@@ -182,12 +181,12 @@ def _read(
     """The reply in a response, or the error that it means."""
     raise_if_failed(response, call, exchange)
     if exchange.request.stream:
-        return Opened(response, exchange, history, call.limits)
+        return Opened(response, exchange, history, call.limits, call.key)
     body = Event("", response.content).json()
     if body is None:
         raise no_completion(exchange)
     history[-1].seen = seen = Observation(exchange.endpoint.protocol)
-    reply = reply_from_body(body, exchange, seen)
+    reply = reply_from_body(body, exchange, seen, call.key)
     reply.attempts = history
     return reply
 

@@ -55,11 +55,12 @@ def completion(
     """
     client, mock = arguments.pop("client", None), arguments.pop("mock_response", None)
     plan = prepare(model, messages, stream=bool(stream), mocked=mock is not None, **arguments)
+    first = plan.candidate(plan.targets[0])
     if mock is not None:
         from costspan.core.mock import MockClient
 
-        client = MockClient(mock, model)
-    found = drive(way(plan, plan.candidate(plan.targets[0])), client, stream=plan.stream)
+        client = MockClient(mock, first.exchange.request.model)
+    found = drive(way(plan, first), client, stream=plan.stream)
     return Stream(found) if isinstance(found, Opened) else found
 
 
@@ -95,9 +96,10 @@ async def acompletion(
     """
     client, mock = arguments.pop("client", None), arguments.pop("mock_response", None)
     plan = prepare(model, messages, stream=bool(stream), mocked=mock is not None, **arguments)
+    first = plan.candidate(plan.targets[0])
     if mock is not None:
         from costspan.core.mock import AsyncMockClient
 
-        client = AsyncMockClient(mock, model)
-    found = await adrive(way(plan, plan.candidate(plan.targets[0])), client, stream=plan.stream)
+        client = AsyncMockClient(mock, first.exchange.request.model)
+    found = await adrive(way(plan, first), client, stream=plan.stream)
     return AsyncStream(found) if isinstance(found, Opened) else found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,20 +53,27 @@ def _do(step: Step, client: transport.Client | None, stream: bool) -> Any:
 
 
 def _all(ways: Sequence[Way], client: transport.Client | None) -> list[Any]:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future
+    from threading import Thread
 
-    pool = ThreadPoolExecutor(min(len(ways), _MOST_THREADS), "costspan-fan-out")
+    # In copies of this context: spans and tags of the caller hold in the threads as well.
+    tasks = [(Future[Any](), contextvars.copy_context(), way) for way in ways]
+    todo = iter(tasks)  # of a list: the threads may share it
+
+    def work() -> None:
+        for task, context, way in todo:
+            try:
+                task.set_result(context.run(_result, way, client))
+            except BaseException as error:  # raised again where the result is taken
+                task.set_exception(error)
+
+    for number in range(min(len(ways), _MOST_THREADS)):
+        # Daemons: after a Ctrl-C the program ends, and waits for no request that still runs.
+        Thread(target=work, name=f"costspan-fan-out_{number}", daemon=True).start()
     try:
-        # In copies of this context: spans and tags of the caller hold in the threads as well.
-        contexts = [contextvars.copy_context() for _ in ways]
-        tasks = [
-            pool.submit(context.run, _result, way, client)
-            for context, way in zip(contexts, ways, strict=True)
-        ]
-        return [task.result() for task in tasks]
+        return [task.result() for task, _, _ in tasks]
     finally:
-        # Not waiting: after a Ctrl-C the requests that run end by themselves.
-        pool.shutdown(wait=False, cancel_futures=True)
+        deque(todo, maxlen=0)  # those that have not begun never do
 
 
 def _result(way: Way, client: transport.Client | None) -> Reply | Opened | APIError:

@@ -17,9 +17,9 @@ from costspan.core.decoders import Event
 from costspan.core.driver import adrive, drive
 from costspan.core.embedding_reply import Embedding, EmbeddingReply, EmbeddingUsage
 from costspan.core.endpoints import resolve
-from costspan.core.errors import APIResponseValidationError, BadRequestError
-from costspan.core.failures import error_from_event
+from costspan.core.errors import BadRequestError
 from costspan.core.observation import Observation
+from costspan.core.params import unknown_argument
 from costspan.core.plan import DEFAULT_TIMEOUT_S, Candidate, Plan, candidate_of, policy_of
 from costspan.core.protocols import Protocol
 from costspan.core.protocols.embeddings import EmbeddingProtocol, embedding_protocol
@@ -67,7 +67,7 @@ class EmbeddingArguments(EmbeddingParams, total=False):
     aws_region_name: str | None
     api_version: str | None
     endpoints: Mapping[str, Endpoint] | None
-    timeout: Any
+    timeout: object
     policy: Policy | None
     num_retries: int | None
     max_retries: int | None
@@ -75,6 +75,9 @@ class EmbeddingArguments(EmbeddingParams, total=False):
     drop_params: bool | None
     extra_body: Mapping[str, object] | None
     extra_headers: Mapping[str, str] | None
+
+
+_ARGUMENTS = ("model", "input", *EmbeddingArguments.__annotations__)
 
 
 def embedding(
@@ -115,7 +118,7 @@ def prepare(
     model: str,
     input: EmbeddingInput,
     *,
-    timeout: Any = DEFAULT_TIMEOUT_S,
+    timeout: object = DEFAULT_TIMEOUT_S,
     drop_params: bool | None = False,
     policy: Policy | None = None,
     num_retries: int | None = None,
@@ -126,7 +129,7 @@ def prepare(
     """All that comes before the network: check, resolve, translate. Arguments as `embedding`."""
     for name in arguments:
         if name not in EmbeddingArguments.__annotations__:
-            raise _unknown(name)
+            raise unknown_argument(name, _ARGUMENTS)
     target, params = target_of(model, arguments)
     params = {"input": _checked_input(input), **_checked_params(params)}
     plan = Plan(
@@ -180,14 +183,9 @@ def _reply(
     history[-1].seen = seen = Observation("embeddings")
     data = protocol.read(body, response.headers, seen) if body else None
     if body is not None and data is None and seen.error_type:
-        raise error_from_event(body, provider=endpoint.provider, model=request.model)
+        raise exchange.error(body, seen, call.key)
     if data is None or not (request.params.get("encoding_format") == "base64" or _decoded(data)):
-        raise APIResponseValidationError(
-            f"{endpoint.provider} at {endpoint.base_url} answered with something that is no list "
-            "of embeddings: check base_url and the model",
-            provider=endpoint.provider,
-            model=request.model,
-        )
+        raise exchange.unreadable("list of embeddings")
     meters = seen.usage_of(endpoint.provider)
     return EmbeddingReply(
         data=data,
@@ -241,7 +239,7 @@ def _checked_params(params: Mapping[str, object]) -> dict[str, object]:
     """
     for name in params:
         if name not in EmbeddingParams.__annotations__:
-            raise _unknown(name)
+            raise unknown_argument(name, _ARGUMENTS)
     given = {k: v for k, v in params.items() if v is not None and k != "metadata"}
     length = given.get("dimensions", 1)
     if isinstance(length, bool) or not isinstance(length, int) or length < 1:
@@ -250,18 +248,6 @@ def _checked_params(params: Mapping[str, object]) -> dict[str, object]:
     if encoding not in _FORMATS:
         raise BadRequestError(f"encoding_format={encoding!r}: it must be float or base64")
     return given
-
-
-def _unknown(name: str) -> BadRequestError:
-    import difflib
-
-    known = ("model", "input", *EmbeddingArguments.__annotations__)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return BadRequestError(
-        f"unknown argument {name!r}: {hint}What only the provider knows goes into "
-        f"extra_body={{{name!r}: ...}}"
-    )
 
 
 def _floats(text: str) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from costspan.core.reply import Shape, Slot
+from costspan.core.reply import OWN_FIELDS, Shape, Slot
 from costspan.core.types import JSON, Usage
 
 if TYPE_CHECKING:
@@ -66,20 +66,7 @@ class EmbeddingReply(Shape):
         cost, estimate: What the call cost and was estimated to cost, where it was metered.
     """
 
-    _own = frozenset(
-        (
-            "meters",
-            "provider",
-            "api",
-            "endpoint",
-            "port",
-            "raw",
-            "dropped_params",
-            "attempts",
-            "cost",
-            "estimate",
-        )
-    )
+    _own = OWN_FIELDS
 
     data: list[Embedding] = field(default_factory=list)
     model: str | None = None

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from costspan.core.endpoint import NO_SETTINGS, Endpoint
+from costspan.core.endpoint import NO_SETTINGS, Endpoint, address
 from costspan.core.errors import AuthenticationError, BadRequestError
 from costspan.core.naming import canonical_provider
 
@@ -85,7 +85,7 @@ def endpoint(
     found = (os.environ.get(each, "").strip().rstrip("/") for each in row.base_url_variables)
     from_environment = next(filter(None, found), None)
     if from_environment:
-        row = replace(row, base_url=_address(from_environment) + row.base_path)
+        row = replace(row, base_url=address(from_environment) + row.base_path)
     if row.base_url is None:
         cure = "".join(f" or set {variable}" for variable in row.base_url_variables)
         raise BadRequestError(f"{name} has no common address: give base_url={cure}")
@@ -99,7 +99,7 @@ def _row_elsewhere(name: str, base_url: str) -> Endpoint:
 
 def _elsewhere(row: Endpoint, base_url: str) -> Endpoint:
     """A row at another address, without the quirks of the provider's own server if it is none."""
-    found = replace(row, base_url=_address(base_url), base_url_global=None)
+    found = replace(row, base_url=address(base_url), base_url_global=None)
     if found.protocol != "chat" and base_url.rstrip("/").endswith("/openai"):
         # The door for OpenAI's clients, as Google has one.
         found = replace(found, protocol="chat", paths={}, auth="bearer")
@@ -114,24 +114,6 @@ def _elsewhere(row: Endpoint, base_url: str) -> Endpoint:
         unsupported=(),
         unsupported_in_messages=(),
     )
-
-
-def _address(base_url: str) -> str:
-    """A base URL without its closing slash.
-
-    Raises:
-        BadRequestError: It is no address.
-    """
-    try:
-        parts = urlsplit(base_url)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound:
-        raise BadRequestError(
-            f"base_url={base_url!r} is no address: write it as in https://llm.example.com/v1"
-        )
-    return base_url.rstrip("/")
 
 
 def _near(name: str) -> list[str]:
@@ -217,6 +199,11 @@ def resolve(
     prefix, slash, bare = model.partition("/")
     if slash and prefix in own:
         row = own[prefix]
+        if not isinstance(row, Endpoint):
+            raise BadRequestError(
+                f"endpoints[{prefix!r}] must be a costspan.Endpoint, as in "
+                f"Endpoint({prefix!r}, base_url='https://llm.example.com/v1')"
+            )
         return (_elsewhere(row, base_url) if base_url else row).with_settings(settings), bare
     name, rest = _split(model, base_url)
     row = endpoint(name, base_url=base_url, settings=settings)

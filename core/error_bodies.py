@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
@@ -39,6 +40,16 @@ class Said:
     details: tuple[JSON, ...] = ()
     status: int | None = None
     request_id: str | None = None
+
+
+def decoded(body: bytes) -> object:
+    """An error body as decoded JSON; its text where it is none."""
+    try:
+        found: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
+    # Gemini sends a list where no event stream was asked for.
+    return found[0] if isinstance(found, list) and found else found
 
 
 def said_by(body: object, headers: Mapping[str, str]) -> Said:

@@ -6,11 +6,10 @@ Read in the error references of OpenAI, Anthropic, Google, AWS (Bedrock's user g
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
-from costspan.core.error_bodies import LONGEST_SAID, Said, said_by
+from costspan.core.error_bodies import LONGEST_SAID, Said, decoded, said_by
 from costspan.core.errors import (
     APIError,
     APIStatusError,
@@ -184,10 +183,16 @@ def error_from_response(
         key_variables: Environment variables that may hold the key, to name the cure.
         secret: The API key that was sent, so that no echo of it survives.
     """
-    clean = redact(body if isinstance(body, Mapping) else _decoded(body), secret)
+    clean = redact(body if isinstance(body, Mapping) else decoded(body), secret)
     said = said_by(clean, headers)
     kind = _class_of(status, said)
+    waited_s = retry_after_s(status, headers, said.details)
     cure = _cure(kind, said, provider, model, key_variables)
+    if 300 <= status <= 399:
+        elsewhere = redact(headers.get("location", "another address"), secret)
+        cure = f"it redirects to {elsewhere}, which is not followed: correct base_url"
+    elif cure is None and waited_s:
+        cure = f"it asks to wait {waited_s:g} seconds"
     error = kind(
         f"{provider}: {said.message or 'no reason given'} (HTTP {status})"
         + (f"; {cure}" if cure else ""),
@@ -196,7 +201,7 @@ def error_from_response(
         status_code=status,
         code=said.names[0] if said.names else None,
         request_id=said.request_id,
-        retry_after_s=retry_after_s(status, headers, said.details),
+        retry_after_s=waited_s,
         body=_kept(clean),
     )
     error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", ""))
@@ -204,14 +209,18 @@ def error_from_response(
 
 
 def error_from_event(
-    event: Mapping[str, object], *, provider: str, model: str | None = None
+    event: Mapping[str, object],
+    *,
+    provider: str,
+    model: str | None = None,
+    secret: str | None = None,
 ) -> APIError:
-    """The error that an error event in the middle of a stream means."""
+    """The error that an error event in the middle of a stream means; see `error_from_response`."""
     event = _error_holder(event)
     said = said_by(event, {})
     known = (_STATUS_BY_NAME.get(_plain(name)) for name in said.names)
     status = said.status or next(filter(None, known), 500)
-    return error_from_response(status, {}, event, provider=provider, model=model)
+    return error_from_response(status, {}, event, provider=provider, model=model, secret=secret)
 
 
 def _error_holder(event: Mapping[str, object]) -> Mapping[str, object]:
@@ -275,15 +284,6 @@ def _cure(
     if "DeploymentNotFound" in said.names:
         return "with azure the model is the name of the deployment; check it and base_url"
     return _CURES.get(kind)
-
-
-def _decoded(body: bytes) -> object:
-    try:
-        found: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return body.decode("utf-8", "replace")
-    # Gemini sends a list where no event stream was asked for.
-    return found[0] if isinstance(found, list) and found else found
 
 
 def _kept(clean: object) -> Mapping[str, object] | str | None:

@@ -54,7 +54,8 @@ class KeyRing:
         rest_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._keys = [_Resting(key) for key in keys]
+        # A single key is no list of letters.
+        self._keys = [_Resting(key) for key in ((keys,) if isinstance(keys, str) else keys)]
         if not self._keys:
             raise BadRequestError("a KeyRing needs at least one key")
         self._rest_s = rest_s

@@ -96,7 +96,7 @@ class CompletionArguments(CompletionParams, total=False):
             ``aws_region_name``, ``vertex_location`` and ``vertex_project`` mean the same.
         endpoints: Servers of one's own, by the name before the slash of the model.
         timeout: Seconds without progress on the network, or a timeout object of the HTTP library;
-            None waits forever. 600 seconds where not given.
+            None waits forever. 600 seconds where not given, and 10 to connect.
         policy: A `Policy`: retries, deadline, limits of waiting, circuit breaker.
         num_retries, max_retries: How often a request is repeated, instead of the policy's number:
             two names of one argument.
@@ -122,7 +122,7 @@ class CompletionArguments(CompletionParams, total=False):
     vertex_project: str | None
     api_version: str | None
     endpoints: Mapping[str, Endpoint] | None
-    timeout: Any
+    timeout: object
     policy: Policy | None
     num_retries: int | None
     max_retries: int | None
@@ -145,7 +145,23 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "presence_penalty": (-2, 2),
     "top_logprobs": (0, 20),
     "thinking_budget": (1, math.inf),
+    "seed": (-math.inf, math.inf),
 }
+_FRACTIONS = frozenset(("temperature", "top_p", "frequency_penalty", "presence_penalty"))
+_TEXTS = ("reasoning_effort", "service_tier", "user", "verbosity")
+
+_ELSEWHERE = {
+    "custom_llm_provider": "write it before the model's name, as in openai/gpt-4o",
+    "deployment_id": "write it as the model, as in azure/my-deployment",
+    "headers": "use extra_headers=",
+    "organization": "use extra_headers={'OpenAI-Organization': ...}",
+    "stream_timeout": "use policy=Policy(first_token_timeout_s=..., between_tokens_timeout_s=...)",
+    "retry_policy": "use policy=Policy(...)",
+    "context_window_fallback_dict": "use fallbacks=[...]",
+    "mock_timeout": "use mock_response='Timeout'",
+    "ssl_verify": "use client=httpx.Client(verify=...)",
+}
+"""Arguments that LiteLLM has (1.110.2), and what does the same here."""
 
 
 def checked_params(params: Mapping[str, object]) -> dict[str, object]:
@@ -157,17 +173,16 @@ def checked_params(params: Mapping[str, object]) -> dict[str, object]:
     """
     for name in params:
         if name not in CompletionParams.__annotations__:
-            raise _unknown(name)
+            known = ("model", "messages", "stream", *CompletionArguments.__annotations__)
+            raise unknown_argument(name, known)
     given = {k: v for k, v in params.items() if v is not None and k != "metadata"}
-    for name, (low, high) in _RANGES.items():
-        value = given.get(name, low)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or not low <= value <= high
-        ):
-            bounds = f"from {low} to {high}" if high != math.inf else f"{low} or more"
-            raise BadRequestError(f"{name}={value!r} is out of range: it must be {bounds}")
+    for name in given.keys() & _RANGES.keys():
+        _check_number(name, given[name])
+    for name in _TEXTS:
+        if not isinstance(given.get(name, ""), str):
+            raise BadRequestError(f"{name}={given[name]!r}: it must be a text")
+    if "logit_bias" in given:
+        _check_bias(given["logit_bias"])
     bounds_given = {
         given[name] for name in ("max_tokens", "max_completion_tokens") if name in given
     }
@@ -178,10 +193,34 @@ def checked_params(params: Mapping[str, object]) -> dict[str, object]:
     return given
 
 
-def _unknown(name: str) -> BadRequestError:
+def _check_number(name: str, value: object) -> None:
+    low, high = _RANGES[name]
+    kinds = (int, float) if name in _FRACTIONS else (int,)
+    if isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high:
+        return
+    bounds = f"{low} or more" if high == math.inf else f"from {low} to {high}"
+    bounds = "any" if low == -math.inf else bounds
+    whole = "" if name in _FRACTIONS else ", a whole number"
+    raise BadRequestError(f"{name}={value!r} is out of range: it must be {bounds}{whole}")
+
+
+def _check_bias(given: object) -> None:
+    values = given.values() if isinstance(given, Mapping) else [None]
+    if not all(isinstance(value, (int, float)) and -100 <= value <= 100 for value in values):
+        raise BadRequestError("logit_bias must map token ids to numbers from -100 to 100")
+
+
+def unknown_argument(name: str, known: Iterable[str]) -> BadRequestError:
+    """The error for an argument that nobody knows, with the name that may have been meant.
+
+    Args:
+        name: The name that was given.
+        known: The names that there are.
+    """
     import difflib
 
-    known = ("model", "messages", "stream", *CompletionArguments.__annotations__)
+    if name in _ELSEWHERE:
+        return BadRequestError(f"unknown argument {name!r}: {_ELSEWHERE[name]}")
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}? " if near else ""
     return BadRequestError(

@@ -24,7 +24,9 @@ from costspan.core.types import JSON
 if TYPE_CHECKING:
     from costspan.core.timeouts import Limits
 
-DEFAULT_TIMEOUT_S = 600.0
+DEFAULT_TIMEOUT_S = (10.0, 600.0, 600.0, 600.0)
+"""To connect, between two reads, between two writes, for a connection of the pool: an address
+where nobody answers is to be known in seconds, an answer may take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Candidate:
             deadline: Instant of the monotonic clock at which it must have ended, if there is one.
         """
         endpoint = self.exchange.endpoint
-        signed = authorisation(endpoint, key, url=self.url, body=self.body)
+        signed = {} if plan.mocked else authorisation(endpoint, key, url=self.url, body=self.body)
         return transport.Call(
             url=self.url,
             headers={**signed, **self.headers},
@@ -100,11 +102,18 @@ class Plan:
     params: Mapping[str, object]
     stream: bool
     drop_params: bool
-    timeout: Any
+    timeout: object
     policy: Policy
     mocked: bool
     targets: Sequence[Target]
     own: Mapping[str, Endpoint]
+
+    def __post_init__(self) -> None:
+        given = self.timeout
+        if isinstance(given, (str, bool)) or (isinstance(given, (int, float)) and not given > 0):
+            raise BadRequestError(
+                f"timeout={given!r}: it must be more than 0 seconds, or None to wait forever"
+            )
 
     def candidate(self, target: Target) -> Candidate:
         """Translate the request for one model.
@@ -128,11 +137,9 @@ class Plan:
 
             wanted, reader = wire_format(params["response_format"])
             params = {**params, "response_format": wanted}
-        has_n = protocol.HAS_N and "n" not in endpoint.unsupported
+        repeats, has_n = 1, protocol.HAS_N and "n" not in endpoint.unsupported
         if not has_n or model.startswith(endpoint.one_answer):
             repeats, params = _fanned_out(params, endpoint, stream=self.stream)
-        else:
-            repeats = 1
         request = Request(
             model=model,
             messages=self.messages,
@@ -207,7 +214,7 @@ def prepare(
     *,
     stream: bool,
     mocked: bool = False,
-    timeout: Any = DEFAULT_TIMEOUT_S,
+    timeout: object = DEFAULT_TIMEOUT_S,
     drop_params: bool | None = False,
     policy: Policy | None = None,
     num_retries: int | None = None,
@@ -239,4 +246,6 @@ def policy_of(policy: Policy | None, num_retries: int | None, max_retries: int |
         raise BadRequestError("num_retries and max_retries are one argument: give one of them")
     retries = num_retries if num_retries is not None else max_retries
     found = policy or DEFAULT_POLICY
+    if not isinstance(found, Policy):
+        raise BadRequestError("policy must be a costspan.Policy, as in Policy(max_retries=4)")
     return found if retries is None else replace(found, max_retries=retries)

@@ -235,6 +235,23 @@ class Chunk(Shape):
     usage: TokenUsage | None = None
 
 
+OWN_FIELDS = frozenset(
+    (
+        "meters",
+        "provider",
+        "api",
+        "endpoint",
+        "port",
+        "raw",
+        "dropped_params",
+        "attempts",
+        "cost",
+        "estimate",
+    )
+)
+"""Fields of replies that OpenAI's shape does not have."""
+
+
 @dataclass(slots=True)
 class Reply(Shape):
     """A whole reply.
@@ -251,20 +268,7 @@ class Reply(Shape):
         cost, estimate: What the call cost and was estimated to cost, where it was metered.
     """
 
-    _own = frozenset(
-        (
-            "meters",
-            "provider",
-            "api",
-            "endpoint",
-            "port",
-            "raw",
-            "dropped_params",
-            "attempts",
-            "cost",
-            "estimate",
-        )
-    )
+    _own = OWN_FIELDS
 
     id: str | None = None
     choices: list[Choice] = field(default_factory=list)

@@ -53,6 +53,6 @@ class WireRequest:
 
     path: str
     body: dict[str, object]
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     dropped: tuple[str, ...] = ()
     query: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from costspan.core import completion as core
 from costspan.core.errors import (
     APIError,
     AuthenticationError,
@@ -56,7 +57,7 @@ def safe_completion(
         EmptyReplyError: There is no answer in the reply, which it carries.
         APIError: What else failed, see `costspan.core.errors`.
     """
-    complete = completion or _core().completion
+    complete = completion or core.completion
     asked = _Asked(model, messages, arguments)
     while True:
         try:
@@ -76,7 +77,7 @@ async def asafe_completion(
     **arguments: Any,
 ) -> Reply:
     """The same as `safe_completion`, without blocking the event loop."""
-    complete = acompletion or _core().acompletion
+    complete = acompletion or core.acompletion
     asked = _Asked(model, messages, arguments)
     while True:
         try:
@@ -86,12 +87,6 @@ async def asafe_completion(
                 raise
         else:
             return answered(reply)
-
-
-def _core() -> Any:
-    from costspan.core import completion
-
-    return completion
 
 
 class _Asked:

@@ -5,9 +5,11 @@ Rules as of 2026-11: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +40,14 @@ _VARIABLES = (
 )
 
 
+# At DEBUG botocore logs all that it signs, the session token and the signature included.
+_signing: ContextVar[bool] = ContextVar("_signing", default=False)
+
+
+def _is_not_ours(_: logging.LogRecord) -> bool:
+    return not _signing.get()
+
+
 def signature(url: str, body: bytes, *, region: str | None) -> Mapping[str, str]:
     """The headers that sign a request to Bedrock with the credentials of the AWS tools.
 
@@ -66,7 +76,12 @@ def signature(url: str, body: bytes, *, region: str | None) -> Mapping[str, str]
     credentials = _credentials(session)
     signer = SigV4Auth(credentials, _SERVICE, _region(url, region, session))
     request = AWSRequest("POST", url, data=body)
-    signer.add_auth(request)
+    logging.getLogger(SigV4Auth.__module__).addFilter(_is_not_ours)  # once, however often asked
+    signing = _signing.set(True)
+    try:
+        signer.add_auth(request)
+    finally:
+        _signing.reset(signing)
     return {name.lower(): value for name, value in request.headers.items()}
 
 

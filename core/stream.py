@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias
 
 from costspan.core import transport
-from costspan.core.assembly import StreamAssembler
+from costspan.core.assembly import StreamAssembler, no_completion
 from costspan.core.attempts import Opened
 from costspan.core.decoders import decoder_for
 from costspan.core.errors import APIError
@@ -50,13 +50,14 @@ class _Stream:
         self._response = response
         self._exchange = exchange
         self._decoder = decoder_for(response.headers.get("content-type", ""))
-        self.assembly = StreamAssembler(exchange, opened.attempts)
+        self.assembly = StreamAssembler(exchange, opened.attempts, opened.secret)
         self._pending: deque[Chunk] = deque()
         self._failure: APIError | None = None
         self._drained = False
         self._ended = False
         self._wire_errors = transport.wire_errors(response)
         self._limits = opened.limits
+        self._breaker = opened.breaker
         self.observers: list[Observer] = []
         self.provider = exchange.endpoint.provider
         self.api = exchange.endpoint.protocol
@@ -100,6 +101,8 @@ class _Stream:
         except APIError as error:
             # The chunks before the error are the caller's first.
             self._failure = error
+        if self._drained and self._failure is None and self.assembly.is_empty:
+            self._failure = no_completion(self._exchange)
 
     def _next(self) -> Chunk | None:
         """The next chunk to hand out, if one has been read."""
@@ -115,6 +118,8 @@ class _Stream:
         if self._ended:
             return
         self._ended = True
+        if self._breaker is not None and isinstance(error, APIError):
+            self._breaker.after(self._exchange.endpoint.base_url or "", error)
         self.assembly.finish()
         for observer in self.observers:
             observer.end(ended_by, error)

@@ -50,6 +50,8 @@ def target_of(model: object, arguments: dict[str, Any]) -> tuple[Target, dict[st
     base_url, api_base = arguments.pop("base_url", None), arguments.pop("api_base", None)
     if base_url and api_base and base_url != api_base:
         raise BadRequestError("base_url and api_base are one argument: give one of them")
+    if not isinstance(base_url or api_base or "", str):
+        raise BadRequestError("base_url must be a text, as in https://llm.example.com/v1")
     settings: dict[str, str] = {}
     if not _SETTINGS.keys().isdisjoint(arguments):
         told = ((setting, arguments.pop(name, None)) for name, setting in _SETTINGS.items())
@@ -60,10 +62,30 @@ def target_of(model: object, arguments: dict[str, Any]) -> tuple[Target, dict[st
         base_url or api_base,
         arguments.pop("api", None),
         settings,
-        arguments.pop("extra_body", None) or {},
-        arguments.pop("extra_headers", None) or {},
+        _mapping("extra_body", arguments.pop("extra_body", None)),
+        _headers(arguments.pop("extra_headers", None)),
     )
     return target, arguments
+
+
+def _mapping(name: str, given: object) -> Mapping[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise BadRequestError(f"{name} must be a mapping, as in {{'name': ...}}")
+    return given or {}
+
+
+def _headers(given: object) -> Mapping[str, str]:
+    """Headers that can be sent: the HTTP library would quote the others, keys too, in its error."""
+    headers = _mapping("extra_headers", given)
+    for name, value in headers.items():
+        for each in (name, value):
+            sound = isinstance(each, str) and each.isascii() and each == each.strip()
+            if not sound or not each.replace("\t", " ").isprintable():
+                raise BadRequestError(
+                    f"extra_headers: {name!r} and its value must be texts of printable ASCII "
+                    "characters, without line breaks, and without spaces around them"
+                )
+    return headers
 
 
 def fallback_targets(
@@ -79,6 +101,8 @@ def fallback_targets(
     found = []
     provider = row_name_of(first.model, first.base_url, own)
     for each in fallbacks:
+        if not isinstance(each, (str, Mapping)):
+            raise BadRequestError("fallbacks must be models, or mappings with model and the like")
         given = {"model": each} if isinstance(each, str) else dict(each)
         target, params = target_of(given.pop("model", None), given)
         if params:

@@ -10,11 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
 
 import orjson
 
 from costspan.core.clients import async_share, shared_client
-from costspan.core.errors import BadRequestError
+from costspan.core.errors import APIConnectionError, BadRequestError
 from costspan.core.plain_http import warn_of_plain_http
 from costspan.core.wire_error import wire_error
 
@@ -70,7 +71,7 @@ def send(call: Call, client: Client | None, *, stream: bool) -> Response:
             return client.send(_request(call, client), stream=stream)
         return _send_limited(call, client, call.limits, stream=stream)
     except wire_errors(client) as error:
-        raise wire_error(error, call.provider, call.model, call.limits) from error
+        raise _failed(error, call) from error
 
 
 async def asend(call: Call, client: Client | None, *, stream: bool) -> Response:
@@ -98,7 +99,7 @@ async def _asend(call: Call, client: Client, *, stream: bool) -> Response:
             return await client.send(_request(call, client), stream=stream)
         return await _asend_limited(call, client, call.limits, stream=stream)
     except wire_errors(client) as error:
-        raise wire_error(error, call.provider, call.model, call.limits) from error
+        raise _failed(error, call) from error
 
 
 def _send_limited(call: Call, client: Client, limits: Limits, *, stream: bool) -> Response:
@@ -140,7 +141,7 @@ def read(response: Response, call: Call) -> None:
     try:
         response.read()
     except wire_errors(response) as error:
-        raise wire_error(error, call.provider, call.model, call.limits) from error
+        raise _failed(error, call) from error
 
 
 async def aread(response: Response, call: Call) -> None:
@@ -148,7 +149,12 @@ async def aread(response: Response, call: Call) -> None:
     try:
         await response.aread()
     except wire_errors(response) as error:
-        raise wire_error(error, call.provider, call.model, call.limits) from error
+        raise _failed(error, call) from error
+
+
+def _failed(error: Exception, call: Call) -> APIConnectionError:
+    server = urlsplit(call.url).netloc.rpartition("@")[2]
+    return wire_error(error, call.provider, call.model, call.limits, server=server)
 
 
 def _request(call: Call, client: Client) -> Any:

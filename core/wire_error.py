@@ -23,7 +23,12 @@ _BEFORE_SENDING = frozenset(
 
 
 def wire_error(
-    error: Exception, provider: str, model: str, limits: Limits | None = None
+    error: Exception,
+    provider: str,
+    model: str,
+    limits: Limits | None = None,
+    *,
+    server: str | None = None,
 ) -> APIConnectionError:
     """Our error for one of the HTTP library's.
 
@@ -31,6 +36,7 @@ def wire_error(
         error: Its error.
         provider, model: Who was asked for what.
         limits: What the policy limited; None where it did not.
+        server: Host and port that were asked.
     """
     name, kinds = type(error).__name__, {kind.__name__ for kind in type(error).__mro__}
     sent = kinds.isdisjoint(_BEFORE_SENDING)
@@ -38,8 +44,13 @@ def wire_error(
         if limits is not None:
             return limits.error(name, sent=sent)
         return timed_out(provider, model, name, sent=sent)
+    # Of the other errors the text may quote what was sent or came.
+    reason = str(error) if name == "ConnectError" else name
+    whom = f"{provider} at {server}" if server else provider
     found = APIConnectionError(
-        f"no connection to {provider}, or it broke ({name}): check base_url and the network",
+        f"the connection to {whom} broke ({reason}): check base_url and the network"
+        if sent
+        else f"no connection to {whom} ({reason}): check base_url and the network",
         provider=provider,
         model=model,
     )
@@ -57,7 +68,8 @@ def timed_out(provider: str, model: str, name: str, *, sent: bool) -> Timeout:
         sent: Whether the request may have reached the server.
     """
     error = Timeout(
-        f"{provider} did not answer in time ({name}): raise timeout=",
+        f"{provider} did not answer in time ({name}): "
+        + ("raise timeout=" if sent else "check base_url and the network, or raise timeout="),
         provider=provider,
         model=model,
     )

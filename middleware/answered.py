@@ -32,7 +32,7 @@ class Answer(NamedTuple):
         streaming: Whether it was streamed.
         estimate: What was said of it before.
         error: What is kept of its error.
-        mocked: Whether nothing was sent.
+        mocked: Whether nothing was sent, because of a mock or because there was no connection.
     """
 
     asked: AskedCall

@@ -53,8 +53,13 @@ def _answer(attempt: Attempt, call: LiveCall, ending: Ending, error: ErrorFacts 
         call.streaming,
         call.estimate,
         error or error_facts(attempt.error),
-        attempt.mocked,
+        attempt.mocked or _never_left(attempt),
     )
+
+
+def _never_left(attempt: Attempt) -> bool:
+    """Whether it is known that nothing reached the server: a refused connection costs nothing."""
+    return attempt.error is not None and not attempt.error.sent
 
 
 def _instant(at_ns: int) -> datetime:

@@ -14,6 +14,7 @@ from costspan.middleware.live import Ending, LiveCall
 from costspan.middleware.record import Call, ErrorFacts, ProviderRequest, Status
 from costspan.middleware.seeing import see_error
 from costspan.pricing.catalogue import Catalogue
+from costspan.pricing.types import Estimate
 
 
 def settle(
@@ -36,16 +37,7 @@ def settle(
     if ending.error is not None:
         see_error(call, ending.error)
     asked, error = call.asked, _error(call, ending)
-    requests: tuple[ProviderRequest, ...]
-    estimate = call.estimate
-    if call.attempts:
-        answers = answers_of(call, ending, error)
-        requests = tuple([request_of(each, catalogue, aliases) for each in answers])
-    elif parts := call.take_parts():
-        requests = _joined(parts, call, ending, error, catalogue, aliases)
-        estimate = parts[0].estimate if len(parts) == 1 else None
-    else:
-        requests = (request_of(_answer(call, ending, error), catalogue, aliases),)
+    requests, estimate = _requests(call, ending, error, catalogue, aliases)
     # By position and in the order of the fields: by keyword, it would take 4 us longer.
     return Call(
         call.call_id,
@@ -73,6 +65,23 @@ def settle(
         asked.params,
         repeated(call.attempts) if call.retries else (),
     )
+
+
+def _requests(
+    call: LiveCall,
+    ending: Ending,
+    error: ErrorFacts | None,
+    catalogue: Catalogue,
+    aliases: Mapping[str, Alias],
+) -> tuple[tuple[ProviderRequest, ...], Estimate | None]:
+    """The provider requests of a call, and the estimate that holds for all of it."""
+    if call.attempts:
+        answers = answers_of(call, ending, error)
+        return tuple([request_of(each, catalogue, aliases) for each in answers]), call.estimate
+    if parts := call.take_parts():
+        requests = _joined(parts, call, ending, error, catalogue, aliases)
+        return requests, parts[0].estimate if len(parts) == 1 else None
+    return (request_of(_answer(call, ending, error), catalogue, aliases),), call.estimate
 
 
 def _error(call: LiveCall, ending: Ending) -> ErrorFacts | None:

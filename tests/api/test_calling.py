@@ -214,6 +214,23 @@ def test_metadata_of_a_completion_is_tags_and_is_not_sent(
     assert call.tags == {"team": "search", "env": "prod", "feature": "summary"}
 
 
+def test_servers_of_the_meter_and_of_the_call(memory: costspan.InMemoryExporter) -> None:
+    theirs, ours = (
+        costspan.Endpoint(name, base_url=f"https://{name}.example/v1", key_required=False)
+        for name in ("theirs", "ours")
+    )
+    meter = costspan.Meter(exporters=[memory], endpoints={"theirs": theirs, "both": theirs})
+    for model in ("theirs/m", "ours/m", "both/m"):
+        costspan.completion(
+            model, HI, meter=meter, endpoints={"ours": ours, "both": ours}, mock_response="Hi"
+        )
+    assert [call.requests[0].endpoint for call in memory.calls] == [
+        "theirs.example",
+        "ours.example",
+        "ours.example",  # those of the call win
+    ]
+
+
 def test_a_test_may_change_the_default_meter_after_wrapping() -> None:
     ask = costspan.wrap(answer)
     first, second = costspan.InMemoryExporter(), costspan.InMemoryExporter()

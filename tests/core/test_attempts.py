@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from costspan.core.breaker import CircuitBreaker
 from costspan.core.completion import acompletion, completion
 from costspan.core.errors import (
     APIConnectionError,
     APIError,
     AuthenticationError,
     BadRequestError,
+    CircuitOpenError,
     InternalServerError,
     NotFoundError,
     OverloadedError,
@@ -337,3 +339,14 @@ async def test_a_cancelled_wait_ends_at_once(frame_server: FrameServer) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert time.monotonic() - began < 1
+
+
+def test_streams_that_break_open_the_breaker(frame_server: FrameServer) -> None:
+    frame_server.script(CHAT, frames=[b'data: {"choices": []}\n\n'], cut=True)
+    policy = Policy(max_retries=0, breaker=CircuitBreaker(failure_rate=0.4, min_calls=4))
+    for _ in range(2):  # each counts as an answer that came, and as one that broke
+        with pytest.raises(APIConnectionError, match="broke"):
+            list(ask(frame_server, stream=True, policy=policy))
+    with pytest.raises(CircuitOpenError, match=r"nothing is sent to 127\.0\.0\.1"):
+        ask(frame_server, stream=True, policy=policy)
+    assert len(frame_server.requests) == 2

@@ -132,7 +132,7 @@ def test_everything_known_stands_on_the_error() -> None:
     error = failed(
         429, openai_body("slow", "rate_limit_exceeded"), x_request_id="req_7", retry_after="12"
     )
-    assert str(error) == "openai: slow (HTTP 429)"
+    assert str(error) == "openai: slow (HTTP 429); it asks to wait 12 seconds"
     assert (error.provider, error.model, error.code) == ("openai", "m", "rate_limit_exceeded")
     assert (error.request_id, error.retry_after_s, error.attempts) == ("req_7", 12, 1)
     assert error.body == openai_body("slow", "rate_limit_exceeded")

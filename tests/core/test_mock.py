@@ -21,6 +21,7 @@ def test_a_text_without_a_key(model: str) -> None:
     assert reply.choices[0].finish_reason == "stop"
     assert reply.usage is None  # nobody counted: LiteLLM says 10 and 20
     assert reply.attempts[0].mocked
+    assert reply.model == model.rpartition("/")[2]  # as the model itself says its name
 
 
 async def test_streams_of_words() -> None:
@@ -71,3 +72,14 @@ def test_arguments_are_checked_all_the_same() -> None:
     arguments: Any = {"temprature": 1}
     with pytest.raises(BadRequestError, match="temprature"):
         completion("openai/m", HELLO, mock_response="Hi", **arguments)
+
+
+async def test_a_mock_of_bedrock_needs_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    model = "bedrock/anthropic.claude-x"
+    reply = completion(model, HELLO, region="us-east-1", mock_response="Hi.")
+    assert reply.choices[0].message.content == "Hi."
+    other = await acompletion(model, HELLO, region="us-east-1", n=2, mock_response="Hi.")
+    assert [choice.message.content for choice in other.choices] == ["Hi.", "Hi."]

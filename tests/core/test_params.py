@@ -26,6 +26,9 @@ from costspan.core.params import checked_messages, checked_params
         ("n", 0, "1 or more"),
         ("top_logprobs", 21, "from 0 to 20"),
         ("thinking_budget", 0, "1 or more"),
+        ("n", 1.5, "1 or more, a whole number"),
+        ("max_tokens", 100.5, "1 or more, a whole number"),
+        ("seed", "7", "any, a whole number"),
     ],
 )
 def test_ranges(name: str, value: Any, bounds: str) -> None:
@@ -101,3 +104,30 @@ def test_messages_of_sdks_are_taken() -> None:
 def test_messages_that_are_none(messages: Any, said: str) -> None:
     with pytest.raises(BadRequestError, match=said):
         checked_messages(messages)
+
+
+@pytest.mark.parametrize("given", [{"5": 101}, {"5": "much"}, [5], "5"])
+def test_a_bias_is_from_minus_100_to_100(given: Any) -> None:
+    with pytest.raises(BadRequestError, match="logit_bias must map .* from -100 to 100"):
+        checked_params({"logit_bias": given})
+
+
+@pytest.mark.parametrize("name", ["reasoning_effort", "service_tier", "user", "verbosity"])
+def test_texts_are_texts(name: str) -> None:
+    with pytest.raises(BadRequestError, match=f"{name}=.*it must be a text"):
+        checked_params({name: ["low"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("custom_llm_provider", "before the model's name"),
+        ("headers", "extra_headers="),
+        ("stream_timeout", "between_tokens_timeout_s"),
+        ("context_window_fallback_dict", "fallbacks="),
+    ],
+)
+def test_arguments_of_litellm_say_what_does_the_same(name: str, cure: str) -> None:
+    with pytest.raises(BadRequestError, match=f"unknown argument '{name}'.*{cure}") as caught:
+        checked_params({name: "x"})
+    assert "extra_body" not in str(caught.value)

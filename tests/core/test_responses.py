@@ -7,9 +7,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import garbage
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from costspan.core.assembly import Exchange, StreamAssembler, reply_from_body
 from costspan.core.decoders import SSEDecoder
@@ -17,7 +17,7 @@ from costspan.core.endpoints import endpoint
 from costspan.core.errors import APIResponseValidationError, InternalServerError, RateLimitError
 from costspan.core.observation import Observation
 from costspan.core.protocols import load_protocol
-from costspan.core.protocols.openai_responses import choices, chunks, observe
+from costspan.core.protocols.openai_responses import choices, observe
 from costspan.core.reply import Chunk, Reply
 from costspan.core.request import Request
 
@@ -586,38 +586,18 @@ def test_observed_text_has_the_input_of_custom_tools() -> None:
     assert seen.output_text == ["select 1"]
 
 
-NAMES = st.sampled_from(
-    (
-        "type", "item", "item_id", "output_index", "summary_index", "delta", "response", "output",
-        "content", "summary", "text", "refusal", "annotations", "annotation", "logprobs",
-        "call_id", "name", "arguments", "input", "status", "error", "incomplete_details",
-        "reason", "id", "model", "created_at", "service_tier", "usage", "encrypted_content",
-    )
+NAMES = (
+    "type", "item", "item_id", "output_index", "summary_index", "delta", "response", "output",
+    "content", "summary", "text", "refusal", "annotations", "annotation", "logprobs",
+    "call_id", "name", "arguments", "input", "status", "error", "incomplete_details",
+    "reason", "id", "model", "created_at", "service_tier", "usage", "encrypted_content",
 )  # fmt: skip
-KINDS = st.sampled_from(
-    (
-        *(each["type"] for each in EVENTS), "error", "message", "reasoning", "function_call",
-        "custom_tool_call", "output_text", "completed", "incomplete", "failed", "response.failed",
-    )
+KINDS = (
+    *(each["type"] for each in EVENTS), "error", "message", "reasoning", "function_call",
+    "custom_tool_call", "output_text", "completed", "incomplete", "failed", "response.failed",
 )  # fmt: skip
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-1, 2) | st.text(max_size=2) | KINDS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
-    max_leaves=25,
-)
-BODIES = st.dictionaries(NAMES, VALUES, max_size=6)
-EVENTS_OF_A_KIND = st.builds(lambda kind, body: {**body, "type": kind}, KINDS, BODIES)
 
 
-@given(st.lists(BODIES | EVENTS_OF_A_KIND, max_size=5))
+@given(garbage.bodies(NAMES, KINDS))
 def test_garbage_never_raises(bodies: list[dict[str, Any]]) -> None:
-    reader, seen = chunks(), Observation(api="responses")
-    for body in bodies:
-        observe(body, seen)
-        chunk = reader.read(body)
-        if chunk is not None:
-            chunk.model_dump()
-        for choice in choices(body) or ():
-            choice.model_dump()
-    assert all(isinstance(piece, str) for piece in seen.output_text)
-    seen.usage_of("openai")
+    garbage.read(bodies, "responses", "openai")

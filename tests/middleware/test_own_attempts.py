@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import costspan
-from costspan.core.errors import BadRequestError, InternalServerError
+from costspan.core.errors import APIConnectionError, BadRequestError, InternalServerError
 from costspan.core.policy import Policy
 from costspan.exporters.otel import OTelExporter
 
@@ -209,3 +209,26 @@ def test_attempts_are_events_of_the_span(frame_server: FrameServer) -> None:
     assert span.start_time is not None
     assert span.end_time is not None
     assert span.start_time < event.timestamp < span.end_time
+
+
+def test_a_connection_that_was_never_made_costs_nothing(
+    meter: costspan.Meter, memory: costspan.InMemoryExporter
+) -> None:
+    nobody = "http://127.0.0.1:9/v1"
+    with pytest.raises(APIConnectionError):
+        costspan.completion(
+            "openai/gpt-4o", HELLO, meter=meter, base_url=nobody, api_key="k", policy=QUICK
+        )
+    (call,) = memory.calls
+    assert (call.status, call.retries, call.cost_status, call.cost_usd) == ("error", 2, "free", 0)
+
+
+def test_a_connection_that_broke_after_the_request_may_have_cost_something(
+    frame_server: FrameServer, meter: costspan.Meter, memory: costspan.InMemoryExporter
+) -> None:
+    frame_server.script(CHAT, frames=[b'{"id"'], cut=True)
+    where: dict[str, Any] = {"base_url": f"{frame_server.url}/v1", "api_key": "k"}
+    with pytest.raises(APIConnectionError):
+        costspan.completion("openai/gpt-4o", HELLO, meter=meter, **where)
+    (call,) = memory.calls
+    assert (call.status, call.cost_status, call.cost_usd) == ("error", "unpriced", None)
