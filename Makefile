@@ -20,7 +20,7 @@ demo: setup-demo
 test: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy --strict tests
+	@$(BIN)/mypy --strict tests examples
 	@$(BIN)/python -m pytest -m "not services" -n auto --dist worksteal -q
 
 # The tests of the database with the older DuckDB, whose errors, Ctrl-C and JSON numbers are others.

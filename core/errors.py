@@ -57,7 +57,7 @@ class APIError(Exception):
         code: The provider's own error code or type.
         request_id: The provider's id of the request, for its support.
         retry_after_s: Seconds to wait as the provider asked; None if it did not say.
-        attempts: How many requests were made.
+        attempts: How many requests were made; 0 where nothing was sent.
         body: The provider's error body, without keys.
         history: The requests that were made, as `costspan.core.attempt.Attempt`.
         failures: The errors of the models that were asked before, where there were fallbacks.
@@ -78,7 +78,7 @@ class APIError(Exception):
         code: str | None = None,
         request_id: str | None = None,
         retry_after_s: float | None = None,
-        attempts: int = 1,
+        attempts: int = 0,
         body: Mapping[str, object] | str | None = None,
     ) -> None:
         super().__init__(message)
@@ -232,4 +232,4 @@ class EmptyReplyError(APIResponseValidationError):
         reply: The reply, with its usage and, where metered, its cost.
     """
 
-    reply: Reply | None = None
+    reply: Reply

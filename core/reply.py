@@ -64,6 +64,12 @@ class Shape:
             and not ((value := getattr(self, name)) is None and exclude_none)
         }
 
+    def model_dump_json(self, *, exclude_none: bool = False) -> str:
+        """The same as JSON text."""
+        import json
+
+        return json.dumps(self.model_dump(exclude_none=exclude_none), ensure_ascii=False)
+
 
 def _dumped(value: object, exclude_none: bool) -> object:
     if isinstance(value, Shape):

@@ -118,8 +118,11 @@ class _Stream:
         if self._ended:
             return
         self._ended = True
-        if self._breaker is not None and isinstance(error, APIError):
-            self._breaker.after(self._exchange.endpoint.base_url or "", error)
+        if isinstance(error, APIError):
+            error.history = tuple(self.assembly.attempts)
+            error.attempts = len(error.history)
+            if self._breaker is not None:
+                self._breaker.after(self._exchange.endpoint.base_url or "", error)
         self.assembly.finish()
         for observer in self.observers:
             observer.end(ended_by, error)

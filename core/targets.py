@@ -50,6 +50,8 @@ def target_of(model: object, arguments: dict[str, Any]) -> tuple[Target, dict[st
     base_url, api_base = arguments.pop("base_url", None), arguments.pop("api_base", None)
     if base_url and api_base and base_url != api_base:
         raise BadRequestError("base_url and api_base are one argument: give one of them")
+    if "" in (base_url, api_base):
+        raise BadRequestError("base_url is empty: leave it out, or say which server is meant")
     if not isinstance(base_url or api_base or "", str):
         raise BadRequestError("base_url must be a text, as in https://llm.example.com/v1")
     settings: dict[str, str] = {}

@@ -38,7 +38,7 @@ text, reply = chat.send_message("Do I need an umbrella in Tokyo today?")
 for _ in range(5):  # a model that never stops asking must not cost without end
     for call in reply.choices[0].message.tool_calls or []:
         print(f"-- it calls {call.function.name}({call.function.arguments})")
-        result = get_weather(**json.loads(call.function.arguments))
+        result = get_weather(**json.loads(call.function.arguments or "{}"))
         chat.add_message("tool", json.dumps(result), tool_call_id=call.id)
     if not reply.choices[0].message.tool_calls:
         break

@@ -32,7 +32,7 @@ class Answer(NamedTuple):
         streaming: Whether it was streamed.
         estimate: What was said of it before.
         error: What is kept of its error.
-        mocked: Whether nothing was sent, because of a mock or because there was no connection.
+        unsent: Whether nothing was sent: a mock, no connection, an argument that is wrong.
     """
 
     asked: AskedCall
@@ -45,7 +45,7 @@ class Answer(NamedTuple):
     streaming: bool
     estimate: Estimate | None
     error: ErrorFacts | None
-    mocked: bool = False
+    unsent: bool = False
 
 
 def request_of(
@@ -79,7 +79,7 @@ def request_of(
         answer.started_at,
         answer.ended_at,
         usage,
-        _NOTHING_BOUGHT if answer.mocked else _cost(answer, usage, priced_as, catalogue),
+        _NOTHING_BOUGHT if answer.unsent else _cost(answer, usage, priced_as, catalogue),
         asked.endpoint,
         asked.port,
         seen.response_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, cast
 
+from costspan.core.errors import APIError
 from costspan.middleware.aliases import Alias
 from costspan.middleware.answered import Answer, request_of
 from costspan.middleware.attempts import answers_of, repeated
@@ -132,6 +133,8 @@ def _answer(call: LiveCall, ending: Ending, error: ErrorFacts | None) -> Answer:
         call.streaming,
         call.estimate,
         error,
+        # An error of our own core without an attempt: it was raised before anything was sent.
+        isinstance(ending.error, APIError),
     )
 
 

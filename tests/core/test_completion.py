@@ -240,7 +240,9 @@ async def test_refusals_asynchronously(stream: Any, frame_server: FrameServer) -
 
 def test_redirects_and_wrong_addresses_are_errors(frame_server: FrameServer) -> None:
     frame_server.script("/moved/chat/completions", 307, {"location": "/elsewhere"})
-    with pytest.raises(APIError, match="HTTP 307.; it redirects to /elsewhere, which is not followed"):
+    with pytest.raises(
+        APIError, match="HTTP 307.; it redirects to /elsewhere, which is not followed"
+    ):
         completion("m", HELLO, base_url=f"{frame_server.url}/moved")
     with pytest.raises(NotFoundError, match="check the model's name and base_url"):
         completion("m", HELLO, base_url=f"{frame_server.url}/nowhere")
@@ -251,6 +253,11 @@ def test_answers_that_are_no_completion(frame: bytes, frame_server: FrameServer)
     frame_server.script(CHAT, frames=[frame], headers={"content-type": "application/json"})
     with pytest.raises(APIResponseValidationError):
         completion("m", HELLO, base_url=f"{frame_server.url}/v1")
+
+
+def test_an_empty_address_is_not_the_providers_own() -> None:
+    with pytest.raises(BadRequestError, match="base_url is empty: leave it out"):
+        completion("openai/m", HELLO, base_url="", api_key=KEY)
 
 
 def test_base_url_and_api_base_are_one_argument() -> None:

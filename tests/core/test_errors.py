@@ -134,7 +134,7 @@ def test_everything_known_stands_on_the_error() -> None:
     )
     assert str(error) == "openai: slow (HTTP 429); it asks to wait 12 seconds"
     assert (error.provider, error.model, error.code) == ("openai", "m", "rate_limit_exceeded")
-    assert (error.request_id, error.retry_after_s, error.attempts) == ("req_7", 12, 1)
+    assert (error.request_id, error.retry_after_s) == ("req_7", 12)
     assert error.body == openai_body("slow", "rate_limit_exceeded")
 
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from costspan.core.completion import acompletion, completion
-from costspan.core.errors import APIConnectionError, APIResponseValidationError, BadRequestError
+from costspan.core.endpoint import Endpoint
+from costspan.core.errors import (
+    APIConnectionError,
+    APIResponseValidationError,
+    AuthenticationError,
+    BadRequestError,
+)
+from costspan.core.keyring import KeyRing
 from costspan.core.plan import DEFAULT_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -82,7 +89,8 @@ async def test_a_stream_that_is_none_is_an_error(page: bytes, frame_server: Fram
 FAN_OUT = """
 import sys
 from costspan.core.completion import completion
-completion("anthropic/m", [{"role": "user", "content": "Hi"}], base_url=sys.argv[1], api_key="k", n=3)
+hello = [{"role": "user", "content": "Hi"}]
+completion("anthropic/m", hello, base_url=sys.argv[1], api_key="k", n=3)
 """
 
 
@@ -97,3 +105,18 @@ def test_a_program_ends_after_a_ctrl_c_in_a_fan_out(frame_server: FrameServer) -
     _, said = process.communicate(timeout=10)
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert process.returncode == -signal.SIGINT
+
+
+def test_one_key_is_one_key() -> None:
+    assert len(KeyRing("tok-9f3a")) == 1
+
+
+def test_an_endpoint_of_ones_own_as_people_write_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("INTRANET_LLM_KEY", raising=False)
+    variable: Any = "INTRANET_LLM_KEY"
+    wrong: Any = {"intranet": NOBODY}
+    own = {"intranet": Endpoint("intranet", base_url=NOBODY, key=variable)}
+    with pytest.raises(AuthenticationError, match="set INTRANET_LLM_KEY, or pass api_key="):
+        completion("intranet/m", HELLO, endpoints=own)
+    with pytest.raises(BadRequestError, match=r"endpoints\['intranet'\] must be .*Endpoint"):
+        completion("intranet/m", HELLO, endpoints=wrong)

@@ -108,7 +108,7 @@ def test_messages_that_are_none(messages: Any, said: str) -> None:
 
 @pytest.mark.parametrize("given", [{"5": 101}, {"5": "much"}, [5], "5"])
 def test_a_bias_is_from_minus_100_to_100(given: Any) -> None:
-    with pytest.raises(BadRequestError, match="logit_bias must map .* from -100 to 100"):
+    with pytest.raises(BadRequestError, match=r"logit_bias must map .* from -100 to 100"):
         checked_params({"logit_bias": given})
 
 

@@ -284,7 +284,7 @@ def test_a_cut_connection_is_an_error_after_what_came(
     frame_server.script(CHAT, frames=chat_frames[:2], cut=True)
     stream, notes = opened(frame_server)
     got: list[Chunk] = []
-    with pytest.raises(APIConnectionError, match="the connection to .* broke") as caught:
+    with pytest.raises(APIConnectionError, match=r"the connection to .* broke") as caught:
         got.extend(iter(stream))
     assert texts(got) == ["", "Grö"]
     assert stream.reply.choices[0].message.content == "Grö"

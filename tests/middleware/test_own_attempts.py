@@ -220,7 +220,8 @@ def test_a_connection_that_was_never_made_costs_nothing(
             "openai/gpt-4o", HELLO, meter=meter, base_url=nobody, api_key="k", policy=QUICK
         )
     (call,) = memory.calls
-    assert (call.status, call.retries, call.cost_status, call.cost_usd) == ("error", 2, "free", 0)
+    assert (call.status, call.retries) == ("error", 2)
+    assert (call.cost_status, call.cost_usd) == ("free", Decimal(0))
 
 
 def test_a_connection_that_broke_after_the_request_may_have_cost_something(
@@ -232,3 +233,41 @@ def test_a_connection_that_broke_after_the_request_may_have_cost_something(
         costspan.completion("openai/gpt-4o", HELLO, meter=meter, **where)
     (call,) = memory.calls
     assert (call.status, call.cost_status, call.cost_usd) == ("error", "unpriced", None)
+
+
+def test_what_never_left_costs_nothing(
+    meter: costspan.Meter, memory: costspan.InMemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    arguments: list[dict[str, Any]] = [{"temperature": 3}, {}]
+    for wrong in arguments:
+        with pytest.raises(costspan.errors.APIError) as caught:
+            costspan.completion("openai/gpt-4o", HELLO, meter=meter, **wrong)
+        assert caught.value.attempts == 0
+        assert memory.last is not None
+        assert (memory.last.status, memory.last.cost_status) == ("error", "free")
+
+
+def test_a_stream_that_breaks_tells_its_attempts(
+    frame_server: FrameServer, meter: costspan.Meter, memory: costspan.InMemoryExporter
+) -> None:
+    frame_server.json(CHAT, {"error": {"message": "no"}}, status=503)
+    first = b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}\n\n'
+    frame_server.script(CHAT, frames=[first], cut=True)
+    stream = costspan.completion(
+        "openai/gpt-4o",
+        HELLO,
+        meter=meter,
+        stream=True,
+        base_url=f"{frame_server.url}/v1",
+        api_key="k",
+        policy=QUICK,
+    )
+    with pytest.raises(costspan.errors.APIConnectionError) as caught:
+        list(stream)
+    assert (caught.value.attempts, len(caught.value.history)) == (2, 2)
+    (call,) = memory.calls
+    (request,) = call.requests
+    assert (call.retries, call.status) == (1, "error")
+    assert request.usage is not None
+    assert request.usage.source == "partial"
