@@ -241,7 +241,7 @@ async def test_refusals_asynchronously(stream: Any, frame_server: FrameServer) -
 def test_redirects_and_wrong_addresses_are_errors(frame_server: FrameServer) -> None:
     frame_server.script("/moved/chat/completions", 307, {"location": "/elsewhere"})
     with pytest.raises(
-        APIError, match="HTTP 307.; it redirects to /elsewhere, which is not followed"
+        APIError, match=r"HTTP 307.; it redirects to /elsewhere, which is not followed"
     ):
         completion("m", HELLO, base_url=f"{frame_server.url}/moved")
     with pytest.raises(NotFoundError, match="check the model's name and base_url"):
