@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from costspan.core.reply import OWN_FIELDS, Shape, Slot
+from costspan.core.reply import OWN_FIELDS
+from costspan.core.shape import Shape, Slot
 from costspan.core.types import JSON, Usage
 
 if TYPE_CHECKING:

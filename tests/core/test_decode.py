@@ -124,7 +124,9 @@ def test_litellm_unset_fields_are_none_and_reading_them_never_raises() -> None:
 
 
 def test_model_dump_is_openais_shape_and_no_more() -> None:
-    dumped = reply_from_body(CHAT_BODY, exchange("openai")).model_dump(exclude_none=True)
+    reply = reply_from_body(CHAT_BODY, exchange("openai"))
+    dumped = reply.model_dump(exclude_none=True)
+    assert json.loads(reply.model_dump_json(exclude_none=True)) == dumped
     assert json.loads(json.dumps(dumped)) == {
         "id": "chatcmpl-1",
         "object": "chat.completion",
