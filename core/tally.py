@@ -10,9 +10,9 @@ from costspan.core.reply import (
     CompletionTokensDetails,
     PromptTokensDetails,
     Reply,
-    Shape,
     TokenUsage,
 )
+from costspan.core.shape import Shape
 
 
 @dataclass
