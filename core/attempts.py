@@ -148,9 +148,7 @@ def _ask(
         try:
             found = read((yield call), call, exchange, history)
         except APIError as error:
-            attempt.end(error)
-            if breaker:
-                breaker.after(address, error)
+            _end(attempt, breaker, address, error)
             if keys.refused(key, error):
                 attempt.wait_s = 0.0
                 continue
@@ -160,12 +158,17 @@ def _ask(
                 raise
             yield Wait(attempt.wait_s)
         else:
-            attempt.end()
-            if breaker:
-                breaker.after(address, None)
-                if isinstance(found, Opened):
-                    found = replace(found, breaker=breaker)
-            return found
+            _end(attempt, breaker, address)
+            return replace(found, breaker=breaker) if isinstance(found, Opened) else found
+
+
+def _end(
+    attempt: Attempt, breaker: CircuitBreaker | None, address: str, error: APIError | None = None
+) -> None:
+    """Note the end of an attempt, and tell the breaker of it."""
+    attempt.end(error)
+    if breaker is not None:
+        breaker.after(address, error)
 
 
 def _key(plan: Plan, endpoint: Endpoint, given: Key | None) -> str | None:
