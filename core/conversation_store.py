@@ -106,10 +106,9 @@ def _replace(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(unready, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+    finally:
+        with contextlib.suppress(FileNotFoundError):  # it has its name by now, if all went well
             os.unlink(unready)
-        raise
 
 
 def read(path: str | os.PathLike[str], tally_type: type[TallyT]) -> Saved[TallyT]:

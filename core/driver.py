@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,27 +52,16 @@ def _do(step: Step, client: transport.Client | None, stream: bool) -> Any:
 
 
 def _all(ways: Sequence[Way], client: transport.Client | None) -> list[Any]:
-    from concurrent.futures import Future
-    from threading import Thread
+    # Its threads are daemons, unlike an executor's: after a Ctrl-C the program ends, and waits for
+    # no request that still runs.
+    from multiprocessing.pool import ThreadPool
 
-    # In copies of this context: spans and tags of the caller hold in the threads as well.
-    tasks = [(Future[Any](), contextvars.copy_context(), way) for way in ways]
-    todo = iter(tasks)  # of a list: the threads may share it
-
-    def work() -> None:
-        for task, context, way in todo:
-            try:
-                task.set_result(context.run(_result, way, client))
-            except BaseException as error:  # raised again where the result is taken
-                task.set_exception(error)
-
-    for number in range(min(len(ways), _MOST_THREADS)):
-        # Daemons: after a Ctrl-C the program ends, and waits for no request that still runs.
-        Thread(target=work, name=f"costspan-fan-out_{number}", daemon=True).start()
-    try:
-        return [task.result() for task, _, _ in tasks]
-    finally:
-        deque(todo, maxlen=0)  # those that have not begun never do
+    with ThreadPool(min(len(ways), _MOST_THREADS)) as pool:
+        # In copies of this context: spans and tags of the caller hold in the threads as well.
+        tasks = [
+            pool.apply_async(contextvars.copy_context().run, (_result, way, client)) for way in ways
+        ]
+        return [task.get() for task in tasks]
 
 
 def _result(way: Way, client: transport.Client | None) -> Reply | Opened | APIError:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -106,11 +106,8 @@ def _send_limited(call: Call, client: Client, limits: Limits, *, stream: bool) -
     response = client.send(_request(call, client), stream=True)
     _bound_reads(response, limits)
     if not stream:
-        try:
+        with closing(response):
             response.read()
-        except BaseException:
-            response.close()
-            raise
     return response
 
 
@@ -118,11 +115,8 @@ async def _asend_limited(call: Call, client: Client, limits: Limits, *, stream: 
     response = await client.send(_request(call, client), stream=True)
     _bound_reads(response, limits)
     if not stream:
-        try:
+        async with aclosing(response):
             await response.aread()
-        except BaseException:
-            await response.aclose()
-            raise
     return response
 
 
