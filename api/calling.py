@@ -254,8 +254,12 @@ def _read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall:
 
         if is_model(wanted):  # its schema counts in the estimate
             kwargs = {**kwargs, "response_format": wire_format(wanted)[0]}
-    asked = from_arguments({"model": model, "messages": messages, **kwargs})
-    metadata = kwargs.get("metadata")
+    return of_core(from_arguments({"model": model, "messages": messages, **kwargs}), kwargs)
+
+
+def of_core(asked: AskedCall, arguments: Mapping[str, Any]) -> AskedCall:
+    """What is asked of our own core, which sends the requests itself; ``metadata`` tags a call."""
+    metadata = arguments.get("metadata")
     if metadata:
         return asked._replace(is_request=True, tags=metadata_tags(metadata))
     return asked._replace(is_request=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
-from costspan.calling import disabled, meter_source, own_endpoints
+from costspan.calling import disabled, meter_source, of_core, own_endpoints
 from costspan.middleware.functions import watch_function
 from costspan.middleware.request import AskedCall, from_arguments
 
@@ -65,4 +65,4 @@ def _metered(function: Any, meter: Meter | None) -> Any:
 def _read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall:
     model, given = args
     asked = from_arguments({"model": model, "input": given, **kwargs})
-    return asked._replace(api="embeddings", is_request=True)
+    return of_core(asked._replace(api="embeddings"), kwargs)

@@ -19,7 +19,7 @@ from costspan.core.embedding_reply import Embedding, EmbeddingReply, EmbeddingUs
 from costspan.core.endpoints import resolve
 from costspan.core.errors import BadRequestError
 from costspan.core.observation import Observation
-from costspan.core.params import unknown_argument
+from costspan.core.params import ServerArguments, unknown_argument
 from costspan.core.plan import DEFAULT_TIMEOUT_S, Candidate, Plan, candidate_of, policy_of
 from costspan.core.protocols import Protocol
 from costspan.core.protocols.embeddings import EmbeddingProtocol, embedding_protocol
@@ -28,7 +28,6 @@ from costspan.core.targets import Target, target_of
 
 if TYPE_CHECKING:
     from costspan.core.endpoint import Endpoint
-    from costspan.core.keyring import ApiKey
     from costspan.core.policy import Policy
 
 _FORMATS = ("float", "base64")
@@ -47,7 +46,7 @@ class EmbeddingParams(TypedDict, total=False):
         input_type: What the texts are for: ``search_document``, ``search_query``,
             ``classification``, ``clustering`` (Cohere, Gemini).
         user: Who the end user is, for the provider's abuse checks.
-        metadata: Not sent: ``{"tags": [...]}`` and the like for the caller's own accounting.
+        metadata: Not sent: tags for the caller's own accounting, as in `completion`.
     """
 
     dimensions: int | None
@@ -57,24 +56,8 @@ class EmbeddingParams(TypedDict, total=False):
     metadata: Mapping[str, object] | None
 
 
-class EmbeddingArguments(EmbeddingParams, total=False):
-    """All keyword arguments of `embedding`; those of the same name are as in `completion`."""
-
-    api_key: ApiKey | None
-    base_url: str | None
-    api_base: str | None
-    region: str | None
-    aws_region_name: str | None
-    api_version: str | None
-    endpoints: Mapping[str, Endpoint] | None
-    timeout: object
-    policy: Policy | None
-    num_retries: int | None
-    max_retries: int | None
-    client: Any
-    drop_params: bool | None
-    extra_body: Mapping[str, object] | None
-    extra_headers: Mapping[str, str] | None
+class EmbeddingArguments(EmbeddingParams, ServerArguments, total=False):
+    """All keyword arguments of `embedding`."""
 
 
 _ARGUMENTS = ("model", "input", *EmbeddingArguments.__annotations__)

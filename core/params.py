@@ -82,15 +82,14 @@ class CompletionParams(TypedDict, total=False):
     metadata: JSON | None
 
 
-class CompletionArguments(CompletionParams, total=False):
-    """All keyword arguments of `completion` but ``stream``.
+class ServerArguments(TypedDict, total=False):
+    """How a provider is reached and asked: the arguments that all calls of the core have.
 
     Attributes:
         api_key: The key, or a function that returns it; from the environment where not given.
             Several in a list, or in a `KeyRing`: the next one is taken on 401, 403 and 429.
         base_url, api_base: Another server that speaks the provider's wire format: two names of
             one argument.
-        api: Another wire format of the server: ``responses`` for OpenAI's Responses.
         region, project, api_version: What the address of the provider needs: the region of AWS
             and Vertex, the project of Vertex, the version of Azure's API. LiteLLM's names
             ``aws_region_name``, ``vertex_location`` and ``vertex_project`` mean the same.
@@ -100,11 +99,6 @@ class CompletionArguments(CompletionParams, total=False):
         policy: A `Policy`: retries, deadline, limits of waiting, circuit breaker.
         num_retries, max_retries: How often a request is repeated, instead of the policy's number:
             two names of one argument.
-        fallbacks: Models that are asked in turn when the one before failed: names, or mappings
-            with ``model`` and what else is different for it (``api_key``, ``base_url``,
-            ``max_tokens`` ...). The key and address of the first model go to fallbacks of the same
-            provider only.
-        mock_response: Answer with this, and send nothing; see `costspan.core.mock`.
         client: An httpx or httpx2 client to send with.
         drop_params: Leave out parameters that the provider lacks, and name them in the reply's
             ``dropped_params``, instead of failing.
@@ -114,7 +108,6 @@ class CompletionArguments(CompletionParams, total=False):
     api_key: ApiKey | None
     base_url: str | None
     api_base: str | None
-    api: str | None
     region: str | None
     aws_region_name: str | None
     vertex_location: str | None
@@ -126,12 +119,27 @@ class CompletionArguments(CompletionParams, total=False):
     policy: Policy | None
     num_retries: int | None
     max_retries: int | None
-    fallbacks: Sequence[str | Mapping[str, Any]] | None
-    mock_response: MockResponse | None
     client: Any
     drop_params: bool | None
     extra_body: Mapping[str, object] | None
     extra_headers: Mapping[str, str] | None
+
+
+class CompletionArguments(CompletionParams, ServerArguments, total=False):
+    """All keyword arguments of `completion` but ``stream``.
+
+    Attributes:
+        api: Another wire format of the server: ``responses`` for OpenAI's Responses.
+        fallbacks: Models that are asked in turn when the one before failed: names, or mappings
+            with ``model`` and what else is different for it (``api_key``, ``base_url``,
+            ``max_tokens`` ...). The key and address of the first model go to fallbacks of the same
+            provider only.
+        mock_response: Answer with this, and send nothing; see `costspan.core.mock`.
+    """
+
+    api: str | None
+    fallbacks: Sequence[str | Mapping[str, Any]] | None
+    mock_response: MockResponse | None
 
 
 _RANGES: Mapping[str, tuple[float, float]] = {

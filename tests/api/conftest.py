@@ -1,11 +1,15 @@
-"""A ledger's folder that is in force, and commands on it."""
+"""A ledger's folder that is in force, commands on it, and a default Meter that keeps its calls."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from shell import Shell
+
+import costspan
+from costspan import meter as meters
 
 NAMES = ("COSTSPAN_CONFIG", "COSTSPAN_PRICES", "COSTSPAN_DISABLED", "COLUMNS", "NO_COLOR")
 
@@ -29,3 +33,12 @@ def home(
 def shell(home: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     """Commands on the ledger in `home`."""
     return Shell(capsys)
+
+
+@pytest.fixture
+def memory() -> Iterator[costspan.InMemoryExporter]:
+    """The default Meter keeps its calls in memory."""
+    exporter = costspan.InMemoryExporter()
+    previous = meters.set_default_meter(costspan.Meter(exporters=[exporter]))
+    yield exporter
+    meters.set_default_meter(previous)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,15 +25,6 @@ CHAT = "/v1/chat/completions"
 
 def answer() -> dict[str, Any]:
     return {"choices": [], "usage": {}}
-
-
-@pytest.fixture
-def memory() -> Iterator[costspan.InMemoryExporter]:
-    """The default Meter keeps its calls in memory."""
-    exporter = costspan.InMemoryExporter()
-    previous = meters.set_default_meter(costspan.Meter(exporters=[exporter]))
-    yield exporter
-    meters.set_default_meter(previous)
 
 
 def only(memory: costspan.InMemoryExporter) -> Any:

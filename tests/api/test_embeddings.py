@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import costspan
-from costspan import meter as meters
 from costspan.core.endpoint import Endpoint
 from costspan.core.errors import NotFoundError
 from costspan.core.policy import Policy
@@ -18,15 +16,6 @@ from costspan.pricing.types import Cost, Estimate
 
 if TYPE_CHECKING:
     from tests.conftest import FrameServer
-
-
-@pytest.fixture
-def memory() -> Iterator[costspan.InMemoryExporter]:
-    """The default Meter keeps its calls in memory."""
-    exporter = costspan.InMemoryExporter()
-    previous = meters.set_default_meter(costspan.Meter(exporters=[exporter]))
-    yield exporter
-    meters.set_default_meter(previous)
 
 
 def openai_body(model: str, tokens: int) -> dict[str, object]:
@@ -208,3 +197,19 @@ def test_answers_without_usage_are_counted_and_said_so(
     assert request.usage.input_tokens == 1
     # One token of $0.02 a million.
     assert reply.cost.total == Decimal("0.00000002")
+
+
+def test_metadata_tags_the_call_and_is_not_sent(
+    frame_server: FrameServer, memory: costspan.InMemoryExporter
+) -> None:
+    frame_server.json("/embeddings", openai_body("text-embedding-3-small", 5))
+    costspan.embedding(
+        "openai/text-embedding-3-small",
+        "Hello",
+        base_url=frame_server.url,
+        api_key="k",
+        metadata={"team": "search", "tags": ["env:prod"]},
+    )
+    assert "metadata" not in frame_server.requests[0].json
+    (call,) = memory.calls
+    assert call.tags == {"team": "search", "env": "prod"}

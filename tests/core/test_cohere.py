@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import garbage
 import pytest
 from hypothesis import given
+from wire import named
 
 from costspan.core.assembly import Exchange, StreamAssembler, reply_from_body
 from costspan.core.completion import acompletion, completion
@@ -113,13 +114,7 @@ TOOL_EVENTS: list[dict[str, Any]] = [
 
 
 def frames(events: list[dict[str, Any]]) -> list[bytes]:
-    return [
-        f"event: {each['type']}\n".encode()
-        + b"data: "
-        + json.dumps(each, ensure_ascii=False).encode()
-        + b"\n\n"
-        for each in events
-    ]
+    return named(*events)
 
 
 def assembled(events: list[dict[str, Any]]) -> tuple[list[Chunk], Reply]:

@@ -10,6 +10,7 @@ from typing import Any
 import garbage
 import pytest
 from hypothesis import given
+from wire import named
 
 from costspan.core.assembly import Exchange, StreamAssembler, reply_from_body
 from costspan.core.decoders import SSEDecoder
@@ -313,13 +314,7 @@ EVENTS: list[dict[str, Any]] = [
 
 
 def frames(events: list[dict[str, Any]]) -> bytes:
-    return b"".join(
-        f"event: {each['type']}\n".encode()
-        + b"data: "
-        + json.dumps(each, ensure_ascii=False).encode()
-        + b"\n\n"
-        for each in events
-    )
+    return b"".join(named(*events))
 
 
 def assembled(events: list[dict[str, Any]]) -> tuple[list[Chunk], Reply]:

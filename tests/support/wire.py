@@ -13,7 +13,10 @@ def sse(*events: object) -> list[bytes]:
 def named(*events: dict[str, object]) -> list[bytes]:
     """Frames of a stream of Anthropic's kind: events named after their type."""
     return [
-        f"event: {event['type']}\n".encode() + b"data: " + json.dumps(event).encode() + b"\n\n"
+        f"event: {event['type']}\n".encode()
+        + b"data: "
+        + json.dumps(event, ensure_ascii=False).encode()
+        + b"\n\n"
         for event in events
     ]
 
