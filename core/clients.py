@@ -21,7 +21,7 @@ _MOST_AT_ONCE = 4
 """Requests that one asynchronous client gets at once; then the next client is asked.
 
 In httpcore 1.0.9 every request that waits looks through all connections, and one that falls idle
-is given to all that wait: 200 at once in one client take 2 to 20 times as long. Measured by
+is given to all that wait: 200 at once in one client take more than twice as long. Measured by
 ``benchmarks/completion.py``.
 """
 
