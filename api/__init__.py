@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from costspan.calling import acompletion, completion, estimate, flush, wrap
+    from costspan.calling import acompletion, completion, estimate, flush, unwrap, wrap
     from costspan.conversation import ConversationManager
     from costspan.core import errors
     from costspan.core.breaker import CircuitBreaker
@@ -42,6 +42,7 @@ __all__ = [
     "report",
     "safe_completion",
     "tags",
+    "unwrap",
     "wrap",
 ]
 

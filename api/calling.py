@@ -16,6 +16,7 @@ from costspan.middleware.hashing import tag_hasher, without_tags
 from costspan.middleware.meter import Meter
 from costspan.middleware.request import AskedCall, from_arguments
 from costspan.middleware.tags import metadata_tags
+from costspan.middleware.wrap import unwrap as unwrap
 from costspan.middleware.wrap import wrap as wrap_with
 from costspan.pricing.types import Estimate
 
@@ -35,8 +36,9 @@ def wrap(x: T, *, meter: Meter | None = None) -> T:
     """Watch every call of a completion function or of an SDK client.
 
     Args:
-        x: A function (also async, generator, bound method, any callable), or a client of the
-            openai or anthropic SDK, synchronous or not.
+        x: A function (also async, generator, bound method, any callable), or a client of an SDK,
+            synchronous or not: openai, anthropic, groq and their kin, google-genai, mistralai,
+            cohere, ollama, litellm's Router, boto3's bedrock-runtime, a chat model of LangChain.
         meter: The Meter to use; by default the one that the configuration describes.
 
     Returns:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from typing import Any, TypeAlias
+from typing import Any
 from weakref import ref
 
+from costspan.middleware.adapters import MeterSource
 from costspan.middleware.live import LiveCall
 from costspan.middleware.meter import Meter
 from costspan.middleware.request import RequestReader
 from costspan.middleware.running import running
 from costspan.middleware.streams import tee_async_generator, tee_generator
 from costspan.middleware.watch import watch
-
-MeterSource: TypeAlias = Callable[[], Meter]
-"""Gives the Meter when a call is made, so that a test can change the default one in between."""
 
 MARK = "__costspan_wrapped__"
 

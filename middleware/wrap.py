@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from costspan.middleware.functions import MARK, MeterSource, watch_function
+from costspan.middleware.adapters import MeterSource, adapter_of
+from costspan.middleware.functions import MARK, watch_function
 from costspan.middleware.request import AskedCall, RequestReader, from_arguments
-from costspan.middleware.stainless import is_stainless_client, wrap_stainless_client
 
 T = TypeVar("T")
 
@@ -19,8 +19,8 @@ def wrap(target: T, meter: MeterSource) -> T:
     """Watch every call of a completion function or of an SDK client.
 
     Args:
-        target: A function (also async, generator, bound method, any callable), or a client of the
-            openai or anthropic SDK, synchronous or not.
+        target: A function (also async, generator, bound method, any callable), or a client of an
+            SDK that there is an adapter for.
         meter: Gives the Meter in force.
 
     Returns:
@@ -30,20 +30,52 @@ def wrap(target: T, meter: MeterSource) -> T:
     Raises:
         TypeError: The target is neither.
     """
+    if inspect.isclass(target):
+        raise TypeError(
+            f"cannot wrap the class {target.__qualname__}: wrap an instance of it, "
+            "or call costspan.instrument() before instances are made"
+        )
+    adapter = adapter_of(target)
+    if adapter is not None:
+        if not adapter.is_attached(target):
+            adapter.attach(target, meter)
+        return target
     if getattr(target, MARK, False):
         return target
-    if is_stainless_client(target):
-        return wrap_stainless_client(target, meter)
-    if not callable(target) or inspect.isclass(target):
+    if not callable(target):
         raise TypeError(
-            f"cannot wrap {target!r}: give a completion function, or an instance of a client "
-            "of the openai or anthropic SDK"
+            f"cannot wrap {target!r}: give a completion function, or a client of "
+            "openai, anthropic, groq, google-genai, mistralai, cohere, ollama, litellm (Router), "
+            "boto3 (bedrock-runtime) or a chat model of LangChain"
         )
-    watched: T = watch_function(target, meter, _argument_reader(target))
+    watched: T = watch_function(target, meter, argument_reader(target))
     return watched
 
 
-def _argument_reader(function: Any) -> RequestReader:
+def unwrap(target: T) -> T:
+    """Undo `wrap`.
+
+    Args:
+        target: What `wrap` gave back.
+
+    Returns:
+        A client: the very same object, watched no more (copies of it that were made meanwhile stay
+        watched). A function: the one that was wrapped. What is not wrapped is given back as it is.
+    """
+    adapter = adapter_of(target)
+    if adapter is not None:
+        if adapter.is_attached(target):
+            adapter.detach(target)
+        return target
+    if getattr(target, MARK, False):
+        inner: Any = target.__wrapped__  # type: ignore[attr-defined]  # set by functools
+        owner = getattr(target, "__self__", None)
+        unwatched: T = inner if owner is None else inner.__get__(owner)
+        return unwatched
+    return target
+
+
+def argument_reader(function: Any) -> RequestReader:
     """How to read a call of this function; its parameters' names are looked up once."""
     names, defaults = _parameters(function)
     owner = type(getattr(function, "__self__", None)).__module__.partition(".")[0]
