@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from costspan.exporters.jsonlines import JsonLinesExporter
     from costspan.exporters.memory import InMemoryExporter
     from costspan.meter import Meter
+    from costspan.middleware.hooks import StartedCall
+    from costspan.middleware.last import last_call
+    from costspan.middleware.record import Call
+    from costspan.middleware.tagged import tagged
     from costspan.middleware.tags import tags
     from costspan.notebook import report
     from costspan.reports.errors import ReportError
     from costspan.safe import asafe_completion, safe_completion
 
 __all__ = [
+    "Call",
     "CircuitBreaker",
     "ConversationManager",
     "Endpoint",
@@ -31,6 +36,7 @@ __all__ = [
     "Meter",
     "Policy",
     "ReportError",
+    "StartedCall",
     "acompletion",
     "aembedding",
     "asafe_completion",
@@ -39,8 +45,10 @@ __all__ = [
     "errors",
     "estimate",
     "flush",
+    "last_call",
     "report",
     "safe_completion",
+    "tagged",
     "tags",
     "unwrap",
     "wrap",
@@ -51,6 +59,7 @@ __version__ = "0.1.0"
 # Names are loaded when they are first used, so that ``import costspan`` costs next to nothing in
 # programs that may never make a call.
 _HOMES = {
+    "Call": "costspan.middleware.record",
     "CircuitBreaker": "costspan.core.breaker",
     "ConversationManager": "costspan.conversation",
     "Endpoint": "costspan.core.endpoint",
@@ -60,12 +69,15 @@ _HOMES = {
     "Meter": "costspan.meter",
     "Policy": "costspan.core.policy",
     "ReportError": "costspan.reports.errors",
+    "StartedCall": "costspan.middleware.hooks",
     "aembedding": "costspan.embeddings",
     "asafe_completion": "costspan.safe",
     "embedding": "costspan.embeddings",
     "errors": "costspan.core.errors",
+    "last_call": "costspan.middleware.last",
     "report": "costspan.notebook",
     "safe_completion": "costspan.safe",
+    "tagged": "costspan.middleware.tagged",
     "tags": "costspan.middleware.tags",
 }
 

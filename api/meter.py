@@ -36,6 +36,11 @@ class Meter(middleware.Meter):
         sync: When the ledger's records are safe from a power failure: ``interval``, a fifth of a
             second later, or ``always``, before the call returns (it costs a sync of the disk).
         spool_limit_mb: How large the ledger's spool may get; then records are refused and counted.
+        hooks: Objects with any of the methods ``on_start``, ``on_first_token``, ``on_end`` and
+            ``on_error``, each told of every call (docs/hooks.md).
+        include_usage: Ask OpenAI-shaped servers for the usage of streams where your code does not,
+            and hide the extra chunk from it.
+        native_spans: Keep the spans that an SDK makes by itself (anthropic 2) beside ours.
         endpoints: Servers of your own for `costspan.completion`, by the name before the slash.
         catalogue: The prices, if they are not the bundled ones with those of ``prices``.
 
@@ -59,6 +64,9 @@ class Meter(middleware.Meter):
         prices: str | os.PathLike[str] | None = None,
         sync: str = "interval",
         spool_limit_mb: int = 1024,
+        hooks: Iterable[object] = (),
+        include_usage: bool = False,
+        native_spans: bool = False,
         endpoints: Mapping[str, Endpoint] | None = None,
         catalogue: Catalogue | None = None,
     ) -> None:
@@ -72,6 +80,9 @@ class Meter(middleware.Meter):
             hashed_tags=hashed_tags,
             aliases=aliases,
             billing_mode=billing_mode,
+            hooks=hooks,
+            include_usage=include_usage,
+            native_spans=native_spans,
         )
         self.endpoints = dict(endpoints or {})
 
@@ -93,6 +104,8 @@ class Meter(middleware.Meter):
             prices=found.prices,
             sync=found.sync,
             spool_limit_mb=found.spool_limit_mb,
+            include_usage=found.include_usage,
+            native_spans=found.native_spans,
             endpoints=found.endpoints,
         )
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
+
+from costspan.pricing.catalogue import Catalogue
+
+_log = logging.getLogger("costspan")
 
 
 class Alias(NamedTuple):
@@ -32,3 +38,15 @@ def parse_aliases(aliases: Mapping[str, str]) -> dict[str, Alias]:
             )
         parsed[name] = Alias(provider, model)
     return parsed
+
+
+def check_aliases(aliases: Mapping[str, Alias], catalogue: Catalogue, at: datetime) -> None:
+    """Say which aliases lead to a model without prices: its calls would stay unpriced."""
+    for name, alias in aliases.items():
+        if not catalogue.knows(provider=alias.provider, model=alias.model, at=at):
+            _log.warning(
+                "costspan: alias %r leads to %s, which has no price in the catalogue: "
+                "its calls will be unpriced. Mend the alias.",
+                name,
+                alias,
+            )

@@ -11,7 +11,7 @@ from typing import Any
 
 from costspan.core.endpoint import Endpoint
 from costspan.core.own_endpoints import own_endpoints
-from costspan.middleware.tags import TagError, check_tags
+from costspan.middleware.tags import TagError, check_tags, parse_tags
 
 EXPORTERS = ("ledger", "otel", "jsonlines")
 BILLING_MODES = ("metered", "plan")
@@ -27,7 +27,10 @@ DEFAULTS: Mapping[str, Any] = {
     "sync": "interval",
     "spool_limit_mb": 1024,
     "endpoints": {},
+    "include_usage": False,
+    "native_spans": False,
 }
+_SWITCHES = ("include_usage", "native_spans")
 
 
 class ConfigError(ValueError):
@@ -52,6 +55,8 @@ class Config:
         spool_limit_mb: How large the spool may get; then records are refused and counted.
         endpoints: Servers of the user's own for `costspan.completion`, by the name before the
             slash.
+        include_usage: Whether OpenAI-shaped servers are asked for the usage of streams.
+        native_spans: Whether the spans that an SDK makes by itself are kept beside ours.
         file: The file that was read, if any.
         sources: Key -> where its value came from.
     """
@@ -66,6 +71,8 @@ class Config:
     sync: str = "interval"
     spool_limit_mb: int = 1024
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    include_usage: bool = False
+    native_spans: bool = False
     file: Path | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -82,6 +89,8 @@ class Config:
             "sync": self.sync,
             "spool_limit_mb": str(self.spool_limit_mb),
             "endpoints": _pairs({name: e.base_url or "" for name, e in self.endpoints.items()}),
+            "include_usage": str(self.include_usage).lower(),
+            "native_spans": str(self.native_spans).lower(),
         }
         return [(key, value, self.sources.get(key, "default")) for key, value in values.items()]
 
@@ -91,7 +100,8 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
 
     The file is ``COSTSPAN_CONFIG``, else ``./costspan.toml``, else ``costspan.toml`` in
     ``COSTSPAN_HOME``. ``COSTSPAN_HOME`` and ``COSTSPAN_PRICES`` override the file's ``home`` and
-    ``prices``; a relative ``prices`` in the file starts at the file's folder.
+    ``prices``, ``COSTSPAN_TAGS`` (``team=search,env=prod``) adds to its ``tags``. A relative
+    ``prices`` in the file starts at the file's folder.
 
     Args:
         environ: Environment variables, ``os.environ`` by default.
@@ -113,6 +123,9 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
     if env.get("COSTSPAN_PRICES"):
         values["prices"] = (cwd or Path()) / Path(env["COSTSPAN_PRICES"]).expanduser()
         sources["prices"] = "COSTSPAN_PRICES"
+    if env.get("COSTSPAN_TAGS"):
+        values["tags"] = {**values["tags"], **_tags_of(env["COSTSPAN_TAGS"])}
+        sources["tags"] = f"{file} and COSTSPAN_TAGS" if "tags" in raw else "COSTSPAN_TAGS"
     return Config(
         home=values["home"],
         exporters=tuple(values["exporters"]),
@@ -124,9 +137,18 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> C
         sync=values["sync"],
         spool_limit_mb=values["spool_limit_mb"],
         endpoints=own_endpoints(values["endpoints"]) if values["endpoints"] else {},
+        include_usage=values["include_usage"],
+        native_spans=values["native_spans"],
         file=file,
         sources=sources,
     )
+
+
+def _tags_of(text: str) -> dict[str, str]:
+    try:
+        return parse_tags(text)
+    except TagError as error:
+        raise ConfigError(f"COSTSPAN_TAGS: {error}") from error
 
 
 def _find(env: Mapping[str, str], cwd: Path) -> Path | None:
@@ -169,6 +191,8 @@ def _check(file: Path, key: str, value: object) -> None:
         raise ConfigError(f"{file}: sync = {value!r}: one of {', '.join(SYNCS)}")
     if key == "spool_limit_mb" and not (type(value) is int and value > 0):
         raise ConfigError(f"{file}: spool_limit_mb = {value!r}: a whole number of megabytes")
+    if key in _SWITCHES and not isinstance(value, bool):
+        raise ConfigError(f"{file}: {key} = {value!r}: true or false")
     if key == "endpoints":
         _check_endpoints(file, value)
     if key == "aliases":

@@ -24,11 +24,16 @@ def follow_process(meter: Meter) -> None:
             os.register_at_fork(after_in_child=_in_child)
 
 
+def living_meters() -> list[Meter]:
+    """The Meters of this process."""
+    return list(_meters)
+
+
 def _at_exit() -> None:
-    for meter in list(_meters):
+    for meter in living_meters():
         meter.close()
 
 
 def _in_child() -> None:
-    for meter in list(_meters):
+    for meter in living_meters():
         meter.forget()

@@ -15,6 +15,7 @@ from costspan.core.attempt import Attempt
 from costspan.core.observation import Observation
 from costspan.core.types import Usage
 from costspan.middleware.cancellation import is_cancellation
+from costspan.middleware.last import Slot
 from costspan.middleware.record import Call, EndedBy
 from costspan.middleware.request import AskedCall
 from costspan.pricing.types import Estimate
@@ -56,6 +57,7 @@ class LiveCall:
         outer: The wrapped call that this one is part of, if any.
         parts: The calls within this one that have ended.
         recognised: Whether the wire format was told by what came back.
+        slot: Where its record is left for `last_call`; None in a call within another.
     """
 
     __slots__ = (
@@ -77,6 +79,7 @@ class LiveCall:
         "retries",
         "root_span_id",
         "seen",
+        "slot",
         "span_id",
         "started_at",
         "streaming",
@@ -115,6 +118,7 @@ class LiveCall:
         self.root_span_id: str | None = None
         self.outer = outer
         self.parts: deque[Call] = deque()
+        self.slot: Slot | None = None
         # Last, because what is not open yet cannot end: an interrupt may fall in here.
         self._open = [True]
 
@@ -171,6 +175,8 @@ class LiveCall:
         if self._first_chunk_ns is None:
             self._first_chunk_ns = time.perf_counter_ns()
             self.streaming = True
+            if self._meter.hears_first_token:
+                self._meter.first_chunk(self)
 
     def keep_open(self) -> None:
         """The stream outlives the function: let the Meter end it at interpreter exit if need be."""

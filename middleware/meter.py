@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from threading import Lock, get_ident
 from typing import Any
 
 from costspan.core.naming import canonical_api, canonical_provider
-from costspan.middleware.aliases import Alias, parse_aliases
+from costspan.middleware.aliases import Alias, check_aliases, parse_aliases
+from costspan.middleware.deferring import Deferring
 from costspan.middleware.drainer import Drainer
 from costspan.middleware.guard import Guard
 from costspan.middleware.hashing import tag_hasher
+from costspan.middleware.hooks import Hooks
 from costspan.middleware.ids import CallIds
+from costspan.middleware.last import note_begun, note_finished
 from costspan.middleware.lifecycle import follow_process
 from costspan.middleware.live import Ending, LiveCall
 from costspan.middleware.record import Activating, Exporter, Starting
@@ -29,8 +29,6 @@ from costspan.pricing.estimate import estimate_request
 from costspan.pricing.families import vocabulary_of
 from costspan.pricing.types import Estimate
 from costspan.pricing.vocabulary import load_in_background
-
-_log = logging.getLogger("costspan")
 
 
 class Meter:
@@ -45,12 +43,15 @@ class Meter:
         aliases: Model name as called -> ``provider/model`` whose prices apply: an Azure
             deployment, a gateway's own name, a local model priced as if it were a paid one.
         billing_mode: ``metered``, or ``plan`` for calls that a flat subscription pays.
+        hooks: Objects that are told how each call goes, see `middleware.hooks.Hooks`.
+        include_usage: Ask OpenAI-shaped servers for the usage of streams, and hide the extra chunk.
+        native_spans: Keep the spans that an SDK makes by itself beside ours.
         clock: Wall clock in nanoseconds since the epoch; for tests.
 
     Raises:
         TagError: A tag that cannot be stored.
-        ValueError: An alias that does not name ``provider/model``, an unknown billing mode, or
-            tags to be hashed without a key.
+        ValueError: An alias that does not name ``provider/model``, an unknown billing mode, a
+            hook that cannot be called, or tags to be hashed without a key.
     """
 
     def __init__(
@@ -62,6 +63,9 @@ class Meter:
         hashed_tags: Collection[str] = (),
         aliases: Mapping[str, str] | None = None,
         billing_mode: str = "metered",
+        hooks: Iterable[object] = (),
+        include_usage: bool = False,
+        native_spans: bool = False,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         if billing_mode not in ("metered", "plan"):
@@ -74,19 +78,21 @@ class Meter:
             self.tags = self.protect_tags(self.tags)
         self.aliases: Mapping[str, Alias] = parse_aliases(aliases or {})
         self.billing_mode = billing_mode
+        self.include_usage = include_usage
+        self.native_spans = native_spans
         self.clock = clock
         self.guard = Guard()
+        self.hooks = Hooks(hooks, self.guard)
         self.ids = CallIds()
         self._catalogue = catalogue
-        self._starting = [e for e in self.exporters if isinstance(e, Starting)]
+        self._finishing = (*self.exporters, self.hooks) if self.hooks else self.exporters
+        self._starting = [e for e in self._finishing if isinstance(e, Starting)]
         self._attaching = [e for e in self.exporters if isinstance(e, Activating)]
-        self._deferred: deque[tuple[LiveCall, Ending]] = deque()
-        self._busy: set[int] = set()
-        self._draining = Lock()
+        self._deferring = Deferring()
         self._streams: weakref.WeakSet[LiveCall] = weakref.WeakSet()
         self._warm: set[str] = set()
         self._drainer = Drainer(self)
-        self._check_aliases()
+        check_aliases(self.aliases, self.catalogue, self._now()) if self.aliases else None
         follow_process(self)
 
     @property
@@ -95,18 +101,6 @@ class Meter:
         if self._catalogue is None:
             self._catalogue = Catalogue.default()
         return self._catalogue
-
-    def _check_aliases(self) -> None:
-        """Say which aliases lead to a model without prices: its calls would stay unpriced."""
-        at = datetime.fromtimestamp(self.clock() / 1e9, UTC)
-        for name, alias in self.aliases.items():
-            if not self.catalogue.knows(provider=alias.provider, model=alias.model, at=at):
-                _log.warning(
-                    "costspan: alias %r leads to %s, which has no price in the catalogue: "
-                    "its calls will be unpriced. Mend the alias.",
-                    name,
-                    alias,
-                )
 
     # The way of one call: begin -> (attach -> the user's own call -> detach) -> finish.
 
@@ -130,7 +124,7 @@ class Meter:
         asked = read(args, kwargs)
         if asked is None:
             return None
-        if self._deferred:
+        if self._deferring.waiting:
             self.drain()
         context_tags = {**current_tags(), **asked.tags} if asked.tags else current_tags()
         if context_tags and self.protect_tags is not None:
@@ -140,17 +134,18 @@ class Meter:
         call = LiveCall(self, asked, tags, outer)
         call.estimate = self.guard.run("estimate", self._estimate, call)
         if outer is None:
+            call.slot = note_begun()
             self._start(call)
         return call
 
     def _start(self, call: LiveCall) -> None:
         """Tell the exporters that a call begins, unless we are inside one on this thread."""
-        if self._enter():
+        if self._deferring.enter():
             try:
                 for exporter in self._starting:
                     self.guard.run("exporter start", exporter.start, call)
             finally:
-                self._leave()
+                self._deferring.leave()
 
     def _estimate(self, call: LiveCall) -> Estimate:
         return self._estimate_of(call.asked, at=call.started_at, wait=False)
@@ -182,8 +177,10 @@ class Meter:
             provider=canonical_provider(provider) if provider else asked.provider,
             api=canonical_api(api) if api else asked.api,
         )
-        at = datetime.fromtimestamp(self.clock() / 1e9, UTC)
-        return self._estimate_of(asked, at=at, wait=True)
+        return self._estimate_of(asked, at=self._now(), wait=True)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock() / 1e9, UTC)
 
     def attach(self, call: LiveCall) -> list[tuple[Activating, object]]:
         """Make the exporters' spans current while the user's call runs."""
@@ -196,6 +193,21 @@ class Meter:
         for exporter, token in reversed(tokens):
             self.guard.run("detach", exporter.detach, token)
 
+    @property
+    def makes_spans(self) -> bool:
+        """Whether an exporter makes spans of calls."""
+        return bool(self._attaching)
+
+    @property
+    def hears_first_token(self) -> bool:
+        """Whether anybody is to be told of first chunks."""
+        return self.hooks.hears_first_token
+
+    def first_chunk(self, call: LiveCall) -> None:
+        """Tell the hooks that the first chunk of a stream has come."""
+        if call.outer is None:
+            self.guard.run("hooks", self.hooks.first_chunk, call)
+
     def keep_open(self, call: LiveCall) -> None:
         """Remember a call whose stream outlives the function, to end it at interpreter exit."""
         self._streams.add(call)
@@ -207,14 +219,14 @@ class Meter:
         It is inside us already when a signal handler or a finaliser of the user runs a wrapped
         call while we hold a lock of the ledger or the SDK on the same thread.
         """
-        if not self._enter():
-            self._deferred.append((call, ending))
+        if not self._deferring.enter():
+            self._deferring.waiting.append((call, ending))
             return
         try:
             self.guard.run("settle", self._finish, call, ending)
         finally:
-            self._leave()
-        if self._deferred:
+            self._deferring.leave()
+        if self._deferring.waiting:
             self.drain()
 
     def _finish(self, call: LiveCall, ending: Ending) -> None:
@@ -231,7 +243,8 @@ class Meter:
         if call.outer is not None:  # it was to be part of a call that has ended before it
             for starting in self._starting:
                 self.guard.run("exporter start", starting.start, call)
-        for exporter in self.exporters:
+        note_finished(call.slot, record)
+        for exporter in self._finishing:
             self.guard.run(f"exporter {type(exporter).__name__}", exporter.finish, record)
         vocabulary = vocabulary_of(call.asked.model)
         if vocabulary not in self._warm:
@@ -240,7 +253,7 @@ class Meter:
 
     def defer(self, call: LiveCall, ending: Ending) -> None:
         """Put off the settling of a call that ended in a finaliser. Takes no lock."""
-        self._deferred.append((call, ending))
+        self._deferring.waiting.append((call, ending))
 
     def drain(self, wait_s: float = 0.0) -> None:
         """Settle what was put off.
@@ -248,17 +261,7 @@ class Meter:
         Args:
             wait_s: How long to wait, in seconds, for another thread that is at it.
         """
-        # Never waits without a limit: a signal handler may have interrupted us with the lock held.
-        if not self._draining.acquire(timeout=wait_s):
-            return
-        try:
-            # No more than there are now: a storm of signal handlers must not keep us here.
-            for _ in range(len(self._deferred)):
-                if get_ident() in self._busy:
-                    return
-                self.finish(*self._deferred.popleft())
-        finally:
-            self._draining.release()
+        self._deferring.drain(self.finish, wait_s)
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Settle what was put off and push out what exporters hold.
@@ -282,17 +285,5 @@ class Meter:
 
     def forget(self) -> None:
         """Drop what belongs to the parent process; called in a forked child."""
-        self._deferred.clear()
-        self._busy.clear()
-        self._draining = Lock()
+        self._deferring.forget()
         self._streams = weakref.WeakSet()
-
-    def _enter(self) -> bool:
-        ident = get_ident()
-        if ident in self._busy:
-            return False
-        self._busy.add(ident)
-        return True
-
-    def _leave(self) -> None:
-        self._busy.discard(get_ident())

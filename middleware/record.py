@@ -151,6 +151,22 @@ class Call(NamedTuple):
         return self.requests[-1]
 
     @property
+    def model(self) -> str:
+        """The model that answered last."""
+        return self.last.model
+
+    @property
+    def usage(self) -> Usage | None:
+        """What all requests used together; None where that of an answer is unknown.
+
+        For showing only: a price band must never see a sum.
+        """
+        from costspan.core.fan_out import summed
+
+        known = [r.usage for r in self.requests if r.usage is not None or r.error is None]
+        return summed(known)
+
+    @property
     def cost_usd(self) -> Decimal | None:
         """US dollars over all requests; None when none of them has a price."""
         totals = [r.cost.total for r in self.requests if r.cost and r.cost.total is not None]
@@ -214,6 +230,10 @@ class OpenCall(Protocol):
     @property
     def request_params(self) -> Mapping[str, object]:
         """Sampling parameters and the like; no content."""
+
+    @property
+    def ttft_us(self) -> int | None:
+        """Microseconds from the start to the first chunk; None before it."""
 
 
 class Exporter(Protocol):

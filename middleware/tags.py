@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from typing import NamedTuple
 
 MAX_TAGS = 32
 MAX_NAME_LENGTH = 64
 MAX_VALUE_LENGTH = 256
 
 _NO_TAGS: Mapping[str, str] = {}
-_current: ContextVar[Mapping[str, str]] = ContextVar("costspan_tags", default=_NO_TAGS)
+
+
+class _Layers(NamedTuple):
+    """The blocks that are open in a context, outermost first, and what they say together."""
+
+    layers: tuple[Mapping[str, str], ...] = ()
+    merged: Mapping[str, str] = _NO_TAGS
+
+
+_NO_LAYERS = _Layers()
+_current: ContextVar[_Layers] = ContextVar("costspan_tags", default=_NO_LAYERS)
 
 
 class TagError(ValueError):
@@ -20,7 +31,7 @@ class TagError(ValueError):
 
 def current_tags() -> Mapping[str, str]:
     """The tags of this context, innermost value wins."""
-    return _current.get()
+    return _current.get().merged
 
 
 def check_tags(tags: Mapping[str, object]) -> dict[str, str]:
@@ -118,11 +129,48 @@ def tags(**values: object) -> Iterator[Mapping[str, str]]:
         >>> with costspan.tags(feature="summary"):
         ...     pass
     """
-    merged = {**_current.get(), **check_tags(values)}
+    layer = check_tags(values)
+    entered = _enter(layer)
+    try:
+        yield entered
+    finally:
+        _leave(layer)
+
+
+def _enter(layer: Mapping[str, str]) -> Mapping[str, str]:
+    current = _current.get()
+    merged = {**current.merged, **layer}
     if len(merged) > MAX_TAGS:
         raise TagError(f"{len(merged)} tags in force, at most {MAX_TAGS} are kept: drop some")
-    token = _current.set(merged)
-    try:
-        yield merged
-    finally:
-        _current.reset(token)
+    _current.set(_Layers((*current.layers, layer), merged))
+    return merged
+
+
+def _leave(layer: Mapping[str, str]) -> None:
+    """Take out one block, wherever it is.
+
+    A generator that is left early closes its block after blocks that its consumer has opened, or in
+    another context altogether: putting back what was in force before it would be wrong there.
+    """
+    layers = tuple([each for each in _current.get().layers if each is not layer])
+    merged: dict[str, str] = {}
+    for each in layers:
+        merged.update(each)
+    _current.set(_Layers(layers, merged))
+
+
+def parse_tags(text: str) -> dict[str, str]:
+    """Read ``team=search,env=prod``, as ``COSTSPAN_TAGS`` has it.
+
+    Raises:
+        TagError: A part that is no ``name=value``, or a tag that cannot be stored.
+    """
+    found = {}
+    for part in text.split(","):
+        name, equals, value = part.strip().partition("=")
+        if not part.strip():
+            continue
+        if not equals or not name.strip():
+            raise TagError(f"{part.strip()!r}: write tags as name=value, separated by commas")
+        found[name.strip()] = value.strip()
+    return check_tags(found)

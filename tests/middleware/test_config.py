@@ -31,6 +31,8 @@ def test_defaults_without_any_file(tmp_path: Path) -> None:
         ("sync", "default"),
         ("spool_limit_mb", "default"),
         ("endpoints", "default"),
+        ("include_usage", "default"),
+        ("native_spans", "default"),
     ]
 
 
@@ -159,4 +161,27 @@ def test_how_the_ledger_records(tmp_path: Path) -> None:
 def test_how_the_ledger_cannot_record(tmp_path: Path, line: str, said: str) -> None:
     (tmp_path / "costspan.toml").write_text(line)
     with pytest.raises(ConfigError, match=re.escape(said)):
+        load({}, tmp_path)
+
+
+def test_tags_of_the_environment_come_over_those_of_the_file(tmp_path: Path) -> None:
+    write(tmp_path / "costspan.toml", '[tags]\nteam = "search"\nenv = "test"\n')
+    config = load({"COSTSPAN_TAGS": "env=prod,user=42"}, tmp_path)
+
+    assert config.tags == {"team": "search", "env": "prod", "user": "42"}
+    shown = {key: (value, source) for key, value, source in config.rows()}["tags"]
+    assert shown == (
+        "team=search, env=prod, user=42",
+        f"{tmp_path / 'costspan.toml'} and COSTSPAN_TAGS",
+    )
+    with pytest.raises(ConfigError, match="COSTSPAN_TAGS: 'prod': write tags as name=value"):
+        load({"COSTSPAN_TAGS": "prod"}, tmp_path)
+
+
+@pytest.mark.parametrize("key", ["include_usage", "native_spans"])
+def test_switches(key: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "costspan.toml", f"{key} = true\n")
+    assert getattr(load({}, tmp_path), key) is True
+    write(file, f'{key} = "yes"\n')
+    with pytest.raises(ConfigError, match=f"{key} = 'yes': true or false"):
         load({}, tmp_path)

@@ -1,0 +1,53 @@
+"""``last_call``: the newest finished record of this context."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TypeAlias
+
+from costspan.middleware.lifecycle import living_meters
+from costspan.middleware.record import Call
+
+Slot: TypeAlias = "list[Call]"
+"""Where a call leaves its record for the context that began it; empty until it has ended."""
+
+_begun: ContextVar[Slot | None] = ContextVar("costspan_begun", default=None)
+_finished: ContextVar[Call | None] = ContextVar("costspan_finished", default=None)
+
+
+def note_begun() -> Slot:
+    """A call begins in this context: where its record is to be left."""
+    slot: Slot = []
+    _begun.set(slot)
+    return slot
+
+
+def note_finished(slot: Slot | None, record: Call) -> None:
+    """A call has ended; perhaps in another context than it began in, or in a thread of ours."""
+    if slot is not None:
+        slot.append(record)
+    _finished.set(record)
+
+
+def last_call() -> Call | None:
+    """The newest finished call of this context: of this thread or task, and what they awaited.
+
+    Returns:
+        The frozen record with ``cost_usd``, ``usage``, ``estimate`` and the rest; None if no call
+        has ended here. Calls that ran in other tasks or threads are not seen. A stream counts
+        when it has ended; one that was left early counts, too.
+
+    Example:
+        >>> import costspan
+        >>> ask = costspan.wrap(lambda model, messages: {"choices": []})
+        >>> answer = ask("gpt-4o-mini", [])
+        >>> costspan.last_call().model
+        'gpt-4o-mini'
+    """
+    for meter in living_meters():
+        meter.drain()
+    slot, finished = _begun.get(), _finished.get()
+    begun = slot[0] if slot else None
+    if begun is None or finished is None:
+        return begun or finished
+    return begun if begun.ended_at >= finished.ended_at else finished
