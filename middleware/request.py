@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from costspan.core.endpoints import provider_from_url, split_model
 from costspan.core.errors import BadRequestError
 from costspan.middleware.record import NOTHING
+from costspan.middleware.tags import metadata_tags
 from costspan.pricing.situation import region_of_host
 
 OPERATIONS: Mapping[str, str] = {
@@ -109,7 +110,16 @@ def from_wire(api: str, body: Mapping[str, Any], base_url: str, default: str | N
         params=_params(body),
         context=context_of(body, provider, endpoint),
         is_request=True,
+        tags=_listed_tags(body) if "metadata" in body else NOTHING,
     )
+
+
+def _listed_tags(body: Mapping[str, Any]) -> Mapping[str, str]:
+    """The tags as LiteLLM's users write them; other metadata on the wire is the provider's."""
+    metadata = body["metadata"]
+    if isinstance(metadata, Mapping) and "tags" in metadata:
+        return metadata_tags({"tags": metadata["tags"]})
+    return NOTHING
 
 
 def from_arguments(arguments: Mapping[str, Any], default: str | None = None) -> AskedCall:

@@ -95,6 +95,8 @@ def _read(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Aske
     api = api_from_path(str(options.url).partition("?")[0])
     if api is None or options.method.lower() != "post" or not isinstance(body, Mapping):
         return None
+    if isinstance(options.extra_json, Mapping):
+        body = {**body, **options.extra_json}
     return from_wire(api, body, str(client.base_url), _provider_of(client))
 
 
