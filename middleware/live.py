@@ -51,6 +51,7 @@ class LiveCall:
         seen: What the response has shown so far.
         usage: Leaf usage where the callee is our own core and has it ready.
         retries: Attempts that were repeated inside the call.
+        sent: HTTP requests that an SDK is known to have sent.
         attempts: The requests of our own core, which knows each of them; else empty.
         chunks: Stream chunks seen.
         record: The frozen record, once the call is settled.
@@ -79,6 +80,7 @@ class LiveCall:
         "retries",
         "root_span_id",
         "seen",
+        "sent",
         "slot",
         "span_id",
         "started_at",
@@ -111,6 +113,7 @@ class LiveCall:
         self.tags = tags
         self.estimate: Estimate | None = None
         self.retries = 0
+        self.sent = 0
         self.attempts: Sequence[Attempt] = ()
         self.chunks = 0
         self.trace_id: str | None = None

@@ -16,7 +16,8 @@ RETRY_HEADER = "x-stainless-retry-count"
 
 def see_value(call: LiveCall, value: object) -> None:
     """Read a returned reply: an SDK object, our own, or a mapping."""
-    fields = reply_fields(value)
+    # Where the requests of a call are known one by one, what it returns is one of their answers.
+    fields = reply_fields(value, whole=True) if not call.attempts else None
     if fields:
         see_event(call, fields)
     # A response in background mode is handed out before there is an answer.
@@ -59,7 +60,7 @@ def see_chunk(call: LiveCall, chunk: object) -> None:
 
 
 def _read_chunk(call: LiveCall, chunk: object) -> None:
-    fields = reply_fields(chunk)
+    fields = reply_fields(chunk) if not call.attempts else None
     if fields:
         see_event(call, fields)
 

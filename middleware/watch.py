@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from costspan.core.decoders import JSONDecoder
@@ -44,10 +45,14 @@ def _watch(call: LiveCall, result: Any) -> Any:
 
 def _is_plain(result: object, fields: dict[str, object]) -> bool:
     """Whether an object is a whole reply: the quick answer for nearly all of them."""
-    kind = type(result)
-    return _HOLD_A_RESPONSE.isdisjoint(fields) and not any(
-        hasattr(kind, name) for name in ("__next__", "__anext__", "add_done_callback")
-    )
+    kind: type = type(result)
+    return _HOLD_A_RESPONSE.isdisjoint(fields) and not _goes_on(kind)
+
+
+@lru_cache(maxsize=1024)
+def _goes_on(kind: type) -> bool:
+    """Whether objects of a class give more than they are: streams and futures."""
+    return any(hasattr(kind, name) for name in ("__next__", "__anext__", "add_done_callback"))
 
 
 def _watch_other(call: LiveCall, result: Any) -> Any:

@@ -16,9 +16,8 @@ from costspan.core.protocols import api_from_path
 from costspan.middleware.adapters import MeterSource
 from costspan.middleware.adapters.patching import is_replaced, replace, restore
 from costspan.middleware.functions import watch_function
-from costspan.middleware.request import AskedCall, from_wire
+from costspan.middleware.request import AskedCall, RequestReader, from_wire
 from costspan.middleware.running import running
-from costspan.middleware.seeing import RETRY_HEADER
 
 _PROVIDER_OF_SDK = {"anthropic": "anthropic", "groq": "groq"}
 _PROVIDER_OF_CLIENT = (("Azure", "azure"), ("Bedrock", "aws"), ("Vertex", "vertex"))
@@ -35,7 +34,7 @@ def fits(target: Any) -> bool:
 
 def attach(client: Any, meter: MeterSource) -> None:
     """Watch a client in place, and the copies that ``copy`` and ``with_options`` make of it."""
-    watched = watch_function(client.request, meter, functools.partial(_read, client))
+    watched = watch_function(client.request, meter, _reader(client))
     replace(client, client, "request", watched)
     for name in ("copy", "with_options"):
         replace(client, client, name, _copying(getattr(client, name), meter))
@@ -61,11 +60,11 @@ def _copying(copy: Callable[..., Any], meter: MeterSource) -> Callable[..., Any]
 
 
 def _counting(prepare: Callable[[Any], None]) -> Callable[[Any], None]:
-    """The SDK's own hook for a request that is about to be sent: it tells how many went before."""
+    """The SDK's own hook for a request that is about to be sent: it is called for each attempt."""
 
     @functools.wraps(prepare)
     def prepared(request: Any) -> None:
-        _count(request)
+        _count()
         prepare(request)
 
     return prepared
@@ -74,30 +73,46 @@ def _counting(prepare: Callable[[Any], None]) -> Callable[[Any], None]:
 def _acounting(prepare: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @functools.wraps(prepare)
     async def prepared(request: Any) -> None:
-        _count(request)
+        _count()
         await prepare(request)
 
     return prepared
 
 
-def _count(request: Any) -> None:
+def _count() -> None:
     reference = running.get()
     call = reference() if reference is not None else None
     if call is not None:
-        count = request.headers.get(RETRY_HEADER, "0")
-        call.retries = int(count) if count.isdigit() else 0
+        call.sent += 1
+        call.retries = call.sent - 1
 
 
-def _read(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall | None:
-    """What is asked for; None for paths that bring no completion, which pass unwatched."""
-    options = kwargs["options"] if "options" in kwargs else args[1]
-    body = options.json_data
-    api = api_from_path(str(options.url).partition("?")[0])
-    if api is None or options.method.lower() != "post" or not isinstance(body, Mapping):
-        return None
-    if isinstance(options.extra_json, Mapping):
-        body = {**body, **options.extra_json}
-    return from_wire(api, body, str(client.base_url), _provider_of(client))
+def _reader(client: Any) -> RequestReader:
+    """How to read what is asked of one client; texts that stay the same are made once."""
+    provider = _provider_of(client)
+    base: tuple[Any, str] = (None, "")
+
+    def read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall | None:
+        """What is asked for; None for paths that bring no completion, which pass unwatched."""
+        nonlocal base
+        options = kwargs["options"] if "options" in kwargs else args[1]
+        body = options.json_data
+        api = _api_of(options.method, options.url)
+        if api is None or not isinstance(body, Mapping):
+            return None
+        if options.extra_json:
+            body = {**body, **options.extra_json}
+        url = client.base_url
+        if url is not base[0]:
+            base = url, str(url)
+        return from_wire(api, body, base[1], provider)
+
+    return read
+
+
+@functools.lru_cache(maxsize=256)
+def _api_of(method: str, url: object) -> str | None:
+    return api_from_path(str(url)) if method.lower() == "post" else None
 
 
 def _provider_of(client: Any) -> str | None:
