@@ -33,9 +33,9 @@ def read_usage(
         Disjoint buckets, fees and what was served; None when nothing was reported. Odd values
         are left out or clamped, and named in `Usage.flags`; nothing is ever counted twice.
     """
-    if not isinstance(response, Mapping):
+    if type(response) is not dict and not isinstance(response, Mapping):
         response = None
-    if not isinstance(payload, Mapping):
+    if type(payload) is not dict and not isinstance(payload, Mapping):
         payload = _usage_elsewhere(response)
         if payload is None:
             return None
@@ -107,7 +107,10 @@ def _profile_named(provider: str, api: str) -> Profile | None:
 def _values(
     profile: Profile, payload: JSON, response: JSON | None, flags: list[str]
 ) -> list[Quantity | None]:
-    """Read every value of the profile; plain ones by direct look-up, because this runs in calls."""
+    """Read every value of the profile; plain ones by direct look-up, because this runs in calls.
+
+    Dicts are told by their type first: to ask whether something is a ``Mapping`` takes 0.4 us.
+    """
     values: list[Quantity | None] = [None] * len(profile.paths)
     for key, index in profile.top:
         value = payload.get(key)
@@ -120,7 +123,7 @@ def _values(
         inner = payload.get(container)
         if inner is None:
             continue
-        if not isinstance(inner, Mapping):
+        if type(inner) is not dict and not isinstance(inner, Mapping):
             flags.append(f"invalid:{container}")
             continue
         for key, index in keys:
@@ -144,7 +147,7 @@ def _read_deep(
 ) -> None:
     for container, within, keys in profile.deep:
         outer = payload.get(container)
-        if outer is None or not isinstance(outer, Mapping):
+        if outer is None or (type(outer) is not dict and not isinstance(outer, Mapping)):
             continue
         inner = outer.get(within)
         if inner is not None and isinstance(inner, Mapping):

@@ -98,7 +98,7 @@ def _reader(client: Any) -> RequestReader:
         options = kwargs["options"] if "options" in kwargs else args[1]
         body = options.json_data
         api = _api_of(options.method, options.url)
-        if api is None or not isinstance(body, Mapping):
+        if api is None or (type(body) is not dict and not isinstance(body, Mapping)):
             return None
         if options.extra_json:
             body = {**body, **options.extra_json}
