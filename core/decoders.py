@@ -93,6 +93,11 @@ class SSEDecoder:
         self._skip_line_feed = False
         self._started = False
 
+    @property
+    def is_between_events(self) -> bool:
+        """Whether all that was fed so far were whole events."""
+        return self._started and not self._pending and not self._skip_line_feed
+
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes and return the events that they complete."""
         if self._skip_line_feed and data:

@@ -22,10 +22,13 @@ class Observation:
             (tool calls only: type, id, status, action type, container).
         output_text: Text, reasoning and tool-argument pieces seen, for counting when no usage
             comes. Never stored.
+        held: Pieces of a stream that bring nothing but words, as they came: unread so far.
         complete: Whether the provider said that the answer is finished.
         error_type: The provider's error type, if the response is or ends in an error.
         error_code: The provider's error code, if any.
         unfinished: Choice indices that began and have no finish reason yet.
+        accepted: Whether the server has taken the request and begun to answer.
+        unbilled: Whether no provider was asked: the answer came from a cache.
     """
 
     api: str = ""
@@ -35,10 +38,13 @@ class Observation:
     usage: dict[str, object] | None = None
     response: dict[str, object] = field(default_factory=dict)
     output_text: list[str] = field(default_factory=list)
+    held: list[bytes] = field(default_factory=list)
     complete: bool = False
     error_type: str | None = None
     error_code: str | None = None
     unfinished: set[int] = field(default_factory=set)
+    accepted: bool = False
+    unbilled: bool = False
 
     def usage_of(self, provider: str) -> Usage | None:
         """The usage in disjoint buckets, by the accounting rules of ``provider``.

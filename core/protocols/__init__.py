@@ -65,7 +65,17 @@ COMPLETING = {
 }
 """Module by api that the core can complete with: each is imported when it is first used."""
 
-_OBSERVED = {**COMPLETING, "completions": "openai_chat", "embeddings": "openai_embeddings"}
+_OBSERVED = {
+    **COMPLETING,
+    "completions": "openai_chat",
+    "embeddings": "embeddings_seen",
+    "cohere-v1": "cohere_v1",
+    "rerank": "cohere_rerank",
+    "invoke-any": "bedrock_invoke",
+    "invoke-llama": "bedrock_invoke",
+    "conversations": "mistral_conversations",
+    "interactions": "gemini_interactions",
+}
 
 
 @cache
@@ -86,7 +96,8 @@ def load(api: str) -> Observer:
     """The protocol module that reads the responses of an api.
 
     Args:
-        api: Canonical api name: those of `load_protocol`, ``completions`` and ``embeddings``.
+        api: Canonical api name: those of `load_protocol`, ``completions``, ``embeddings``,
+            ``cohere-v1``, ``rerank``, ``conversations`` (Mistral's), ``interactions`` (Google's).
 
     Raises:
         ValueError: No protocol reads this api.
@@ -173,10 +184,17 @@ def recognise(body: Mapping[str, object]) -> str | None:
         return "generateContent"
     if ("output" in body and "stopReason" in body) or not _CONVERSE_EVENTS.isdisjoint(body):
         return "converse"
-    if isinstance(body.get("done"), bool) and "message" in body:
+    if isinstance(body.get("done"), bool) and ("message" in body or "response" in body):
         return "ollama"
     if isinstance(body.get("message"), dict) and isinstance(body.get("finish_reason"), str):
         return "cohere-v2"
+    usage = body.get("usage")
+    if "interaction" in body or (isinstance(usage, dict) and "total_input_tokens" in usage):
+        return "interactions"
+    if "generation_id" in body or isinstance(body.get("event_type"), str):
+        return "cohere-v1"
+    if "embeddings" in body or "embedding" in body:
+        return "embeddings"
     data = body.get("data")
     if isinstance(data, list) and data and isinstance(data[0], dict) and "embedding" in data[0]:
         return "embeddings"

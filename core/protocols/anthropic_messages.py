@@ -51,6 +51,10 @@ def observe(event: Mapping[str, object], seen: Observation) -> None:
         seen.note_error(event.get("error"))
     elif kind == "message" or "content" in event:
         _observe_message(event, seen)
+    else:
+        for name in event:  # a stream of Bedrock ends in an event that is named after its exception
+            if name.endswith("Exception"):
+                seen.note_error({"type": name})
 
 
 def _observe_message(message: Mapping[str, object], seen: Observation) -> None:

@@ -37,12 +37,16 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
 
 def read(body: JSON, headers: Mapping[str, str], seen: Observation) -> list[Embedding] | None:
     """The vectors in a body, those of its first type; None where it holds none."""
-    identity = body.get("id")
+    observe(body, seen)
+    return vectors(body.get("embeddings"))
+
+
+def observe(event: Mapping[str, object], seen: Observation) -> None:
+    """Add what a body says beside its vectors; rerankings say it in the same way."""
+    identity, usage = event.get("id"), event.get("meta")
     seen.response_id = identity if isinstance(identity, str) else None
-    usage = body.get("meta")
     if isinstance(usage, dict):
         seen.usage = usage
-    return vectors(body.get("embeddings"))
 
 
 def vectors(found: object) -> list[Embedding] | None:

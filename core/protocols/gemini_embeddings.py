@@ -37,12 +37,38 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
 
 def read(body: JSON, headers: Mapping[str, str], seen: Observation) -> list[Embedding] | None:
     """The vectors in a body; None where it holds none."""
-    usage = body.get("usageMetadata")
-    if isinstance(usage, dict):
-        seen.usage = usage
-    if "error" in body:
-        seen.note_error(body["error"])
+    observe(body, seen)
     data = body.get("embeddings")
     if not isinstance(data, list):
         return None
     return numbered([each.get("values") if isinstance(each, dict) else None for each in data])
+
+
+def observe(event: Mapping[str, object], seen: Observation) -> None:
+    """Add what a body says beside its vectors.
+
+    Vertex's older models answer ``:predict``, where each vector has its own count:
+    https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
+    """
+    usage = event.get("usageMetadata")
+    if isinstance(usage, dict):
+        seen.usage = usage
+    elif counts := _predicted(event.get("predictions")):
+        seen.usage = {"promptTokenCount": sum(counts)}
+    if "error" in event:
+        seen.note_error(event["error"])
+
+
+def _predicted(predictions: object) -> list[int]:
+    """The tokens of each text; empty unless all of them are told."""
+    counts = []
+    for each in predictions if isinstance(predictions, list) else ():
+        count = each
+        for key in ("embeddings", "statistics", "token_count"):
+            count = count.get(key) if isinstance(count, dict) else None
+        if isinstance(count, float) and count.is_integer():
+            count = int(count)
+        if not isinstance(count, int):
+            return []
+        counts.append(count)
+    return counts

@@ -1,6 +1,7 @@
 """Ollama's own chat: ``POST {base}/api/chat``, whose streams are lines of JSON.
 
-Format as of 2026-11: https://docs.ollama.com/api/chat
+Format as of 2026-11: https://docs.ollama.com/api/chat; the answers of ``/api/generate`` differ in
+that text and thinking stand at their top: https://docs.ollama.com/api/generate
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ def observe(event: Mapping[str, object], seen: Observation) -> None:
     message = event.get("message")
     if isinstance(message, dict):
         _observe_message(message, seen.output_text)
+    else:
+        seen.output_text += [
+            text for f in ("thinking", "response") if (text := _text(event.get(f)))
+        ]
     if event.get("done") is True:
         seen.complete = True
         reason = event.get("done_reason")

@@ -28,10 +28,15 @@ def encode(request: Request, endpoint: Endpoint) -> WireRequest:
 
 def read(body: JSON, headers: Mapping[str, str], seen: Observation) -> list[Embedding] | None:
     """The vectors in a body; None where it holds none."""
-    model, count = body.get("model"), body.get("prompt_eval_count")
+    observe(body, seen)
+    return numbered(body.get("embeddings"))
+
+
+def observe(event: Mapping[str, object], seen: Observation) -> None:
+    """Add what a body says beside its vectors."""
+    model, count = event.get("model"), event.get("prompt_eval_count")
     seen.model = model if isinstance(model, str) else None
     if count is not None:
         seen.usage = {"prompt_eval_count": count}
-    if "error" in body:
-        seen.note_error(body["error"])
-    return numbered(body.get("embeddings"))
+    if "error" in event:
+        seen.note_error(event["error"])
