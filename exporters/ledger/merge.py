@@ -27,7 +27,14 @@ from costspan.exporters.ledger.layout import (
     UNREADY_SUFFIX,
     segment_paths,
 )
-from costspan.exporters.ledger.load import SpooledLine, collect, data_errors, insert, sort_out
+from costspan.exporters.ledger.load import (
+    SpooledLine,
+    collect,
+    data_errors,
+    drop_repeated,
+    insert,
+    sort_out,
+)
 from costspan.exporters.ledger.locks import try_lock
 from costspan.exporters.ledger.manifest import merged_bytes
 from costspan.exporters.ledger.publish import publish
@@ -231,7 +238,7 @@ def _commit(
 ) -> int:
     now = datetime.now(UTC).replace(tzinfo=None)
     connection.execute("BEGIN")
-    rows = insert(connection, "calls", scratch)
+    rows = insert(connection, "calls", scratch) - drop_repeated(connection)
     hook("inserted")
     refused = Counter(one.span for one in bad)
     notes = [

@@ -45,6 +45,7 @@ class OpenCallStub:
     trace_id: str | None = None
     span_id: str | None = None
     root_span_id: str | None = None
+    ttft_us: int | None = None
 
 
 @dataclass(frozen=True)
