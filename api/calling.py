@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, overload
@@ -15,6 +14,7 @@ from costspan.middleware.guard import Guard
 from costspan.middleware.hashing import tag_hasher, without_tags
 from costspan.middleware.meter import Meter
 from costspan.middleware.request import AskedCall, from_arguments
+from costspan.middleware.switch import disabled
 from costspan.middleware.tags import metadata_tags
 from costspan.middleware.wrap import unwrap as unwrap
 from costspan.middleware.wrap import wrap as wrap_with
@@ -60,11 +60,23 @@ def wrap(x: T, *, meter: Meter | None = None) -> T:
     if disabled():
         return x
     if meter is None:
-        found = config.load()
-        tag_hasher(found.hashed_tags)
-        if found.prices:
-            read_overlay(found.prices)
+        check_configuration()
     return wrap_with(x, meter_source(meter))
+
+
+def check_configuration(environ: Mapping[str, str] | None = None) -> None:
+    """Say what is wrong with the configuration, before there is a call.
+
+    Args:
+        environ: Environment variables, ``os.environ`` by default.
+
+    Raises:
+        ConfigError: See `wrap`.
+    """
+    found = config.load(environ)
+    tag_hasher(found.hashed_tags)
+    if found.prices:
+        read_overlay(found.prices)
 
 
 @overload
@@ -284,8 +296,3 @@ def _default() -> Meter:
         found.protect_tags = without_tags  # which of them were to be hashed stands in the file
         meters.set_default_meter(found)
     return found
-
-
-def disabled() -> bool:
-    """Whether the environment switches the metering off."""
-    return os.environ.get("COSTSPAN_DISABLED", "").lower() in ("1", "true", "yes", "on")

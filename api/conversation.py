@@ -14,6 +14,7 @@ from costspan import calling
 from costspan.core import conversation
 from costspan.core.tally import Tally, count
 from costspan.middleware.request import from_arguments
+from costspan.middleware.switch import disabled
 from costspan.pricing.types import Cost
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _count_tokens(meter: Meter | None, model: str, messages: list[JSON], **read:
 
 def _context_window(meter: Meter | None, model: str) -> int | None:
     """The window that the catalogue knows of a model."""
-    if calling.disabled():
+    if disabled():
         return None
     in_force = calling.meter_source(meter)()
     asked = from_arguments({"model": model})

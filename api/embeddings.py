@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
-from costspan.calling import disabled, meter_source, of_core, own_endpoints
+from costspan.calling import meter_source, of_core, own_endpoints
 from costspan.middleware.functions import watch_function
 from costspan.middleware.request import AskedCall, from_arguments
+from costspan.middleware.switch import disabled
 
 if TYPE_CHECKING:
     from costspan.core.embedding import EmbeddingArguments, EmbeddingInput

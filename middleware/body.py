@@ -1,68 +1,86 @@
 """Attach point two: the body of an HTTP response that has not been read yet.
 
-The byte stream of the response is replaced by one that hands on every byte as it comes and feeds
-a push decoder. The user's own stream object stays what it is, in whichever way it is read.
+The byte stream of the response is replaced by one that hands on every byte as it comes and shows
+it to a reader. The user's own stream object stays what it is, in whichever way it is read.
 """
 
 from __future__ import annotations
 
-import sys
-import zlib
-from collections.abc import AsyncIterator, Iterator
-from functools import cache
-from types import ModuleType
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from costspan.core.decoders import Event, decoder_for
+from costspan.core.decoders import Event, SSEDecoder, decoder_for
+from costspan.core.protocols.deltas import brings_only_words
+from costspan.middleware.adapters.background import follow, is_in_background
+from costspan.middleware.byte_streams import TEES, Reader, Unpacking, replace_stream
 from costspan.middleware.live import LiveCall
+from costspan.middleware.record import EndedBy
 from costspan.middleware.seeing import see_attempts, see_event
 
-_HTTP_MODULES = ("httpx2", "httpx")
-_GZIP_OR_ZLIB = 47  # zlib's wbits value for "look at the header"
+_STEP_BYTES = 64 << 10
+_MOST_HELD = 2_000
+"""Pieces of a stream that are held unread: about 600 KB, read in 6 ms if there is no usage."""
+_LAST_EVENTS = frozenset(
+    ("message_stop", "response.completed", "response.incomplete", "response.failed")
+)
 
 
 class BodyReader:
-    """Turns the bytes that pass into wire events for one call. Never raises."""
+    """Turns the bytes that pass into wire events for one call."""
 
     def __init__(self, call: LiveCall, headers: Any) -> None:
         self.call = call
         self._decoder = decoder_for(headers.get("content-type", ""))
-        encoding = headers.get("content-encoding", "").lower()
-        self._inflate = (
-            zlib.decompressobj(_GZIP_OR_ZLIB) if encoding in ("gzip", "deflate") else None
-        )
-        # Brotli and zstandard bodies pass unread: their usage is estimated.
-        self._readable = encoding in ("", "identity", "gzip", "deflate")
+        # Bodies that cannot be unpacked pass unread: their usage is estimated.
+        self._unpacking = Unpacking(headers)
+        self._in_background = is_in_background(call)
+        self._events: SSEDecoder | None = None
+        if isinstance(self._decoder, SSEDecoder) and not self._unpacking.packed:
+            self._events = self._decoder
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they came off the wire."""
-        self.call.chunk()
-        if self._readable and self.call.is_open:
-            self.call.guarded("watch a response body", self._feed, data)
+        call = self.call
+        call.chunk()
+        if self._unpacking.readable and call.is_open and not self._hold(data):
+            call.guarded("watch a response body", self._feed, data)
+
+    def _hold(self, data: bytes) -> bool:
+        """Keep what brings nothing but words unread, as long as that is not too much.
+
+        A piece costs 4 us so, and 9 if it is read (benchmarks/wrapping.py).
+        """
+        events, call = self._events, self.call
+        if events is None or not call.recognised or not events.is_between_events:
+            return False
+        seen = call.seen
+        if len(seen.held) >= _MOST_HELD or not brings_only_words(seen.api, data):
+            return False
+        seen.held.append(data)
+        return True
 
     def _feed(self, data: bytes) -> None:
-        if self._inflate is not None:
-            data = self._inflate.decompress(data)
-        self._see(self._decoder.feed(data))
+        self._see(self._decoder.feed(self._unpacking.unpack(data)))
 
     def _see(self, events: list[Event]) -> None:
         for event in events:
             if event.done:
-                self.call.end("exhausted")
+                self._end("exhausted")
                 return
             body = event.json()
             if body is not None:
                 see_event(self.call, body)
-                if body.get("type") in ("message_stop", "response.completed"):
+                self._goes_on()  # from its first event on, for the stream may be dropped
+                if body.get("type") in _LAST_EVENTS:
                     # The last event: end here, for a close that comes later may come from the
                     # garbage collector, where nothing may be settled.
-                    self.call.end("exhausted")
+                    self._end("exhausted")
 
     def read(self) -> None:
         """The body was read to its end."""
-        if self._readable and self.call.is_open:
+        if self._unpacking.readable and self.call.is_open:
             self.call.guarded("watch a response body", self._flush)
-        self.call.end("exhausted")
+        self._end("exhausted")
 
     def _flush(self) -> None:
         self._see(self._decoder.flush())
@@ -70,13 +88,22 @@ class BodyReader:
     def failed(self, error: BaseException) -> None:
         """Reading the body raised."""
         if isinstance(error, GeneratorExit):
-            self.call.end_later("closed")
-        else:
+            self.closed()
+        elif not self._goes_on():
             self.call.fail(error)
 
     def closed(self) -> None:
         """The body was closed, perhaps before its end."""
-        self.call.end_later("closed")
+        if not self._goes_on():
+            self.call.end_later("closed")
+
+    def _end(self, ended_by: EndedBy) -> None:
+        if not self._goes_on():
+            self.call.end(ended_by)
+
+    def _goes_on(self) -> bool:
+        """Whether the response is made in the background, and not complete."""
+        return self._in_background and follow(self.call)
 
 
 def unread_response(result: object) -> Any | None:
@@ -87,14 +114,14 @@ def unread_response(result: object) -> Any | None:
         getattr(result, "response", None),
     ):
         if _is_response(candidate):
-            return None if _already_read(candidate) else candidate
+            return None if already_read(candidate) else candidate
     return None
 
 
 def read_response(result: object) -> Any | None:
     """The HTTP response inside a raw-response result whose body is in memory already."""
     for candidate in (getattr(result, "http_response", None), result):
-        if _is_response(candidate) and _already_read(candidate):
+        if _is_response(candidate) and already_read(candidate):
             return candidate
     return None
 
@@ -103,96 +130,47 @@ def _is_response(value: object) -> bool:
     return hasattr(type(value), "iter_bytes") and hasattr(type(value), "aiter_bytes")
 
 
-def _already_read(response: Any) -> bool:
+def already_read(response: Any) -> bool:
+    """Whether the body of a response is in memory, or gone."""
     return hasattr(response, "_content") or bool(response.is_closed or response.is_stream_consumed)
 
 
+def response_behind(result: object) -> Any | None:
+    """The HTTP response inside an SDK's result, read or not; the result itself if it is one."""
+    for name in ("http_response", "response"):
+        candidate = getattr(result, name, None)
+        if _is_response(candidate):
+            return candidate
+    return result if _is_response(result) else None
+
+
 def watch_body(call: LiveCall, response: Any) -> None:
-    """Put the tee between the connection and whoever reads the response."""
-    inner = response.stream
-    module = _module_of(inner)
-    if module is None:
+    """Show the body of a call's response to the call, as it is read."""
+    if replace_stream(response, TEES, BodyReader(call, response.headers)):
+        call.seen.accepted = True
+        see_attempts(call, response)
+    else:
         call.end("value")
-        return
-    see_attempts(call, response)
-    kind: type = type(inner)
-    response.stream = _tee_class(module, kind)(inner, BodyReader(call, response.headers))
 
 
-def _module_of(stream: object) -> ModuleType | None:
-    for name in _HTTP_MODULES:
-        module = sys.modules.get(name)
-        if module is not None and isinstance(
-            stream, (module.SyncByteStream, module.AsyncByteStream)
-        ):
-            return module
-    return None
+def show_body(response: Any, make_reader: Callable[[Unpacking], Reader]) -> Iterator[None]:
+    """Show a body to a reader, as it is read.
+
+    Args:
+        response: A response of httpx or httpx2.
+        make_reader: Makes the reader, which undoes the content encoding of what it is fed.
+
+    Returns:
+        The steps to take now, each of some milliseconds, where the body has been read already.
+    """
+    if already_read(response):
+        return _shown_at_once(response.content, make_reader(Unpacking({})))
+    replace_stream(response, TEES, make_reader(Unpacking(response.headers)))
+    return iter(())
 
 
-class _SyncTee:
-    """Byte stream that hands on and reports; made a subclass of its HTTP library's own below."""
-
-    inner: Any
-    reader: BodyReader
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            for data in self.inner:
-                self.reader.feed(data)
-                yield data
-        except BaseException as error:
-            self.reader.failed(error)
-            raise
-        self.reader.read()
-
-    def close(self) -> None:
-        try:
-            self.inner.close()
-        finally:
-            self.reader.closed()
-
-
-class _AsyncTee:
-    inner: Any
-    reader: BodyReader
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        iterator = self.inner.__aiter__()
-        try:
-            async for data in iterator:
-                self.reader.feed(data)
-                yield data
-        except BaseException as error:
-            self.reader.failed(error)
-            raise
-        finally:
-            if hasattr(iterator, "aclose"):
-                await iterator.aclose()
-        self.reader.read()
-
-    async def aclose(self) -> None:
-        try:
-            await self.inner.aclose()
-        finally:
-            self.reader.closed()
-
-
-class _Tee:
-    def __init__(self, inner: Any, reader: BodyReader) -> None:
-        self.inner = inner
-        self.reader = reader
-
-    def __getattr__(self, name: str) -> Any:
-        # What the HTTP library keeps on its stream (``elapsed``) stays readable.
-        return getattr(self.__dict__["inner"], name)
-
-
-@cache
-def _tee_class(module: ModuleType, stream_type: type) -> type[Any]:
-    """The tee for one HTTP library and kind of stream, defined once."""
-    bases: list[type] = [_Tee]
-    if issubclass(stream_type, module.SyncByteStream):
-        bases += [_SyncTee, module.SyncByteStream]
-    if issubclass(stream_type, module.AsyncByteStream):
-        bases += [_AsyncTee, module.AsyncByteStream]
-    return type("CostspanByteStream", tuple(bases), {})
+def _shown_at_once(content: bytes, reader: Reader) -> Iterator[None]:
+    for begin in range(0, len(content), _STEP_BYTES):
+        reader.feed(content[begin : begin + _STEP_BYTES])
+        yield
+    reader.read()

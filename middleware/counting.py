@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from costspan.core.observation import Observation
+from costspan.core.protocols.deltas import read_held
 from costspan.core.types import Usage
 from costspan.pricing.estimate import count_answer
 from costspan.pricing.types import Estimate
@@ -22,7 +23,8 @@ def usage_seen(
     """The provider's usage, or else a flagged count of what was seen.
 
     Of a request that failed before any answer, of an answer that is still in the making and of a
-    result that is no reply of any wire format we know, nothing can be said: None.
+    result that is no reply of any wire format we know, nothing can be said: None. Of a stream that
+    was left before its first word, the prompt.
 
     Args:
         seen: What the response has said.
@@ -35,8 +37,12 @@ def usage_seen(
     usage = seen.usage_of(provider)
     if usage is not None and seen.complete:
         return usage
+    if seen.held:
+        read_held(seen)
     answered = answered and seen.complete and not seen.error_type
     if not seen.output_text and not answered:
+        if usage is None and seen.accepted and not seen.error_type and estimate is not None:
+            return _prompt_alone(estimate, f"{provider}/{seen.api}")
         return usage._replace(source="partial") if usage is not None and streaming else usage
     output_tokens = count_answer("".join(seen.output_text), model=model)
     if usage is not None:
@@ -52,6 +58,16 @@ def usage_seen(
         source="estimated" if seen.complete else "partial",
         flags=flags,
         profile=f"{provider}/{seen.api}",
+    )
+
+
+def _prompt_alone(estimate: Estimate, profile: str) -> Usage:
+    """A stream that the server had begun, and of which no word was seen: its prompt is billed."""
+    return Usage(
+        buckets={"tokens.in.text": estimate.input_tokens.likely},
+        source="partial",
+        flags=(UNCOUNTED, "missing:output"),
+        profile=profile,
     )
 
 

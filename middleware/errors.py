@@ -16,11 +16,22 @@ def error_facts(error: BaseException | None) -> ErrorFacts | None:
     name = kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
     status = getattr(error, "status_code", None)
     code = getattr(error, "code", None)
+    if status is None and isinstance(code, int) and hasattr(error, "status"):
+        status, code = code, error.status  # as google-genai calls them
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore's
+        status = _inner(response, "ResponseMetadata", "HTTPStatusCode")
+        code = _inner(response, "Error", "Code")
     return ErrorFacts(
         type=name,
         http_status=status if isinstance(status, int) else None,
         code=_code(code),
     )
+
+
+def _inner(fields: dict[str, object], name: str, key: str) -> object:
+    inner = fields.get(name)
+    return inner.get(key) if isinstance(inner, dict) else None
 
 
 def _code(value: object) -> str | None:

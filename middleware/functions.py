@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import ref
 
 from costspan.middleware.adapters import MeterSource
@@ -18,14 +18,20 @@ from costspan.middleware.watch import watch
 
 MARK = "__costspan_wrapped__"
 
+Look: TypeAlias = Callable[[LiveCall, Any], Any]
+"""Attaches to what a call returned, and gives back what the user gets."""
 
-def watch_function(function: Any, meter: MeterSource, read: RequestReader) -> Any:
+
+def watch_function(
+    function: Any, meter: MeterSource, read: RequestReader, *, look: Look = watch
+) -> Any:
     """Make a function of the same kind and signature whose every call is watched.
 
     Args:
         function: A function, coroutine function, generator function or other callable.
         meter: Gives the Meter in force.
         read: Reads what is asked for.
+        look: Looks at what a plain function returned, where `watch` does not know what that is.
     """
     if inspect.isasyncgenfunction(function):
         watched: Any = _async_generator(function, meter, read)
@@ -34,14 +40,14 @@ def watch_function(function: Any, meter: MeterSource, read: RequestReader) -> An
     elif inspect.iscoroutinefunction(function):
         watched = _coroutine(function, meter, read)
     else:
-        watched = _plain(function, meter, read)
+        watched = _plain(function, meter, read, look)
     functools.update_wrapper(watched, function)
     setattr(watched, MARK, True)
     return watched
 
 
 def _plain(
-    function: Callable[..., Any], meter: MeterSource, read: RequestReader
+    function: Callable[..., Any], meter: MeterSource, read: RequestReader, look: Look
 ) -> Callable[..., Any]:
     def watched(*args: Any, **kwargs: Any) -> Any:
         in_force = meter()
@@ -62,7 +68,7 @@ def _plain(
         if inspect.iscoroutine(result):
             # A function that hides that it is asynchronous, as the SDKs' own ``create`` does.
             return _await(in_force, call, result)
-        return watch(call, result)
+        return look(call, result)
 
     return watched
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha1
 from uuid import UUID, SafeUUID
 
 _VERSION_7 = 0x7 << 76
+_VERSION_5 = 0x5 << 76
+_VERSION_AND_VARIANT = (0xF << 76) | (0x3 << 62)
+_REPEATABLE = UUID("0d4f1a5e-6a0c-5e0b-8d6e-3b0c9f2a7d41").bytes
 _VARIANT_10 = 0x2 << 62
 _RANDOM_62 = (1 << 62) - 1
 _RANDOM_12 = 0xFFF << 64
@@ -44,6 +48,20 @@ class CallIds:
         millis = (unix_ns // 1_000_000) & ((1 << 48) - 1)
         value = (millis << 80) | _VERSION_7 | (random & _RANDOM_12) | _VARIANT_10
         return _uuid(value | (random & _RANDOM_62))
+
+
+def repeatable_id(identity: str) -> UUID:
+    """The id of a call that may be seen more than once: a UUID version 5 (RFC 9562, 5.5).
+
+    Args:
+        identity: What names the call wherever it is seen.
+
+    Returns:
+        The same id for the same identity, in every process.
+    """
+    digest = sha1(_REPEATABLE + identity.encode(), usedforsecurity=False).digest()
+    value = int.from_bytes(digest[:16], "big") & ~_VERSION_AND_VARIANT
+    return _uuid(value | _VERSION_5 | _VARIANT_10)
 
 
 def _random_numbers() -> list[int]:

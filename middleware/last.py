@@ -22,10 +22,8 @@ def note_begun() -> Slot:
     return slot
 
 
-def note_finished(slot: Slot | None, record: Call) -> None:
-    """A call has ended; perhaps in another context than it began in, or in a thread of ours."""
-    if slot is not None:
-        slot.append(record)
+def note_finished(record: Call) -> None:
+    """A call has ended in this context, which need not be the one that it began in."""
     _finished.set(record)
 
 

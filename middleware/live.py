@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
+from weakref import ref
 
 from costspan.core.attempt import Attempt
 from costspan.core.observation import Observation
 from costspan.core.types import Usage
 from costspan.middleware.cancellation import is_cancellation
-from costspan.middleware.last import Slot
+from costspan.middleware.last import Slot, note_finished
 from costspan.middleware.record import Call, EndedBy
 from costspan.middleware.request import AskedCall
 from costspan.pricing.types import Estimate
@@ -52,11 +53,14 @@ class LiveCall:
         usage: Leaf usage where the callee is our own core and has it ready.
         retries: Attempts that were repeated inside the call.
         sent: HTTP requests that an SDK is known to have sent.
-        attempts: The requests of our own core, which knows each of them; else empty.
+        attempts: The requests one by one, where each of them is known (those of our own core, the
+            hops of google-genai); else empty.
         chunks: Stream chunks seen.
         record: The frozen record, once the call is settled.
         outer: The wrapped call that this one is part of, if any.
         parts: The calls within this one that have ended.
+        settled: Whether they have been taken, so that no more can be part of it.
+        within: The calls that began within this one, open or not.
         recognised: Whether the wire format was told by what came back.
         slot: Where its record is left for `last_call`; None in a call within another.
     """
@@ -81,6 +85,7 @@ class LiveCall:
         "root_span_id",
         "seen",
         "sent",
+        "settled",
         "slot",
         "span_id",
         "started_at",
@@ -88,6 +93,7 @@ class LiveCall:
         "tags",
         "trace_id",
         "usage",
+        "within",
     )
 
     def __init__(
@@ -121,9 +127,18 @@ class LiveCall:
         self.root_span_id: str | None = None
         self.outer = outer
         self.parts: deque[Call] = deque()
+        self.settled = False
+        self.within: list[ref[LiveCall]] = []
         self.slot: Slot | None = None
         # Last, because what is not open yet cannot end: an interrupt may fall in here.
         self._open = [True]
+        if outer is not None:
+            outer.within.append(ref(self))
+
+    @property
+    def meter(self) -> Meter:
+        """The Meter that settles it."""
+        return self._meter
 
     @property
     def operation(self) -> str:
@@ -196,18 +211,20 @@ class LiveCall:
         ending = self._close(ended_by, error)
         if ending is not None:
             self._meter.finish(self, ending)
+            if self.slot:
+                note_finished(self.slot[0])
 
     def join(self, record: Call) -> bool:
         """Become part of the outer call; False where that has ended or there is none.
 
-        The outer call takes its parts one by one after it has ended, so a part that is still in
+        The outer call takes its parts one by one when it is settled, so a part that is still in
         the queue then was not taken.
         """
         outer = self.outer
-        if outer is None or not outer.is_open:
+        if outer is None or outer.settled:
             return False
         outer.parts.append(record)
-        if outer.is_open:
+        if not outer.settled:
             return True
         try:
             outer.parts.remove(record)
@@ -216,7 +233,8 @@ class LiveCall:
         return False
 
     def take_parts(self) -> list[Call]:
-        """The calls within this one, oldest first; to be asked when it has ended."""
+        """The calls within this one, oldest first; to be asked when it is settled."""
+        self.settled = True
         taken: list[Call] = []
         while self.parts:
             taken.append(self.parts.popleft())
@@ -224,6 +242,7 @@ class LiveCall:
 
     def fail(self, error: BaseException) -> None:
         """End the call with the exception that reaches the user."""
+        self._leave_streams(LiveCall.end)
         self.end("cancelled" if is_cancellation(error) else "raised", error)
 
     def end_later(self, ended_by: EndedBy, error: BaseException | None = None) -> None:
@@ -232,9 +251,22 @@ class LiveCall:
         A close can come from the garbage collector, which may have stopped code of ours that holds
         a lock. So nothing is locked here; the Meter settles within a fifth of a second.
         """
+        self._leave_streams(LiveCall.end_later)
         ending = self._close(ended_by, error)
         if ending is not None:
             self._meter.defer(self, ending)
+
+    def _leave_streams(self, end: Callable[[LiveCall, EndedBy], None]) -> None:
+        """End the streams within that are still open: who read them has left in the middle.
+
+        An asynchronous generator that is left is closed by the event loop a little later, and
+        would then be recorded on its own what this call has counted.
+        """
+        for reference in self.within if self._open else ():
+            inner = reference()
+            if inner is not None and inner.streaming and inner.is_open:
+                inner._leave_streams(end)
+                end(inner, "closed")
 
     def _close(self, ended_by: EndedBy, error: BaseException | None) -> Ending | None:
         try:

@@ -16,7 +16,7 @@ from costspan.middleware.guard import Guard
 from costspan.middleware.hashing import tag_hasher
 from costspan.middleware.hooks import Hooks
 from costspan.middleware.ids import CallIds
-from costspan.middleware.last import note_begun, note_finished
+from costspan.middleware.last import note_begun
 from costspan.middleware.lifecycle import follow_process
 from costspan.middleware.live import Ending, LiveCall
 from costspan.middleware.record import Activating, Exporter, Starting
@@ -135,10 +135,10 @@ class Meter:
         call.estimate = self.guard.run("estimate", self._estimate, call)
         if outer is None:
             call.slot = note_begun()
-            self._start(call)
+            self.start(call)
         return call
 
-    def _start(self, call: LiveCall) -> None:
+    def start(self, call: LiveCall) -> None:
         """Tell the exporters that a call begins, unless we are inside one on this thread."""
         if self._deferring.enter():
             try:
@@ -243,7 +243,8 @@ class Meter:
         if call.outer is not None:  # it was to be part of a call that has ended before it
             for starting in self._starting:
                 self.guard.run("exporter start", starting.start, call)
-        note_finished(call.slot, record)
+        if call.slot is not None:
+            call.slot.append(record)
         for exporter in self._finishing:
             self.guard.run(f"exporter {type(exporter).__name__}", exporter.finish, record)
         vocabulary = vocabulary_of(call.asked.model)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from costspan.core.endpoints import provider_from_url, split_model
 from costspan.core.errors import BadRequestError
+from costspan.core.naming import canonical_provider
 from costspan.middleware.record import NOTHING
 from costspan.middleware.tags import metadata_tags
 from costspan.pricing.situation import region_of_host
@@ -17,6 +18,7 @@ OPERATIONS: Mapping[str, str] = {
     "completions": "text_completion",
     "embeddings": "embeddings",
     "generateContent": "generate_content",
+    "rerank": "rerank",
 }
 """Api -> OpenTelemetry operation name, where it is not ``chat``."""
 
@@ -60,6 +62,7 @@ class AskedCall(NamedTuple):
         is_request: Whether the call is one request to a provider, and not a function that may
             make several: no other call is part of it.
         tags: Tags that the arguments carry; they win over those of the context.
+        unbilled: Whether the arguments say that nobody is asked, as LiteLLM's ``mock_response``.
     """
 
     provider: str
@@ -74,6 +77,7 @@ class AskedCall(NamedTuple):
     context: Mapping[str, object] = NOTHING
     is_request: bool = False
     tags: Mapping[str, str] = NOTHING
+    unbilled: bool = False
 
     @property
     def operation(self) -> str:
@@ -85,7 +89,14 @@ RequestReader: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], AskedC
 """Reads what is asked for from the arguments of a call; None for calls that are not recorded."""
 
 
-def from_wire(api: str, body: Mapping[str, Any], base_url: str, default: str | None) -> AskedCall:
+def from_wire(
+    api: str,
+    body: Mapping[str, Any],
+    base_url: str,
+    default: str | None,
+    *,
+    cloud: str | None = None,
+) -> AskedCall:
     """Read a request at an SDK's HTTP choke point.
 
     Args:
@@ -94,9 +105,11 @@ def from_wire(api: str, body: Mapping[str, Any], base_url: str, default: str | N
         base_url: Where it is sent.
         default: The provider that the SDK was made for, taken when neither the host nor the
             model's name tells the provider; None if the SDK serves many.
+        cloud: The cloud that the client is made for, taken when the host does not tell the
+            provider, whoever made the model.
     """
     model = _text(body.get("model"))
-    provider = provider_from_url(base_url) or _provider_of_model(model) or default
+    provider = provider_from_url(base_url) or cloud or _provider_of_model(model) or default
     endpoint, port = _server(base_url)
     return AskedCall(
         provider=provider or UNKNOWN_PROVIDER,
@@ -122,21 +135,30 @@ def _listed_tags(body: Mapping[str, Any]) -> Mapping[str, str]:
     return NOTHING
 
 
-def from_arguments(arguments: Mapping[str, Any], default: str | None = None) -> AskedCall:
+def from_arguments(
+    arguments: Mapping[str, Any], default: str | None = None, api: str | None = None
+) -> AskedCall:
     """Read a request from the keyword arguments of a completion function.
 
     Args:
         arguments: Parameter names to values, as the function was called.
-        default: The provider if the model's name does not tell it.
+        default: The provider if neither the arguments nor the model's name tell it.
+        api: Canonical api; by default the one that the arguments are those of.
     """
     requested = _text(arguments.get("model"))
     base_url = _text(arguments.get("base_url") or arguments.get("api_base"))
     provider, model = _split(requested)
+    named = _text(arguments.get("custom_llm_provider") or arguments.get("provider"))
+    if named:  # LiteLLM's way to say it, and any-llm's
+        provider, model = (
+            canonical_provider(named),
+            unprefixed(canonical_provider(named), requested),
+        )
     provider = (provider_from_url(base_url) if base_url else None) or provider or default
     endpoint, port = _server(base_url)
     return AskedCall(
         provider=provider or UNKNOWN_PROVIDER,
-        api=_api(arguments, provider),
+        api=api or _api(arguments, provider),
         model=model,
         model_requested=requested,
         body=arguments,
@@ -145,6 +167,26 @@ def from_arguments(arguments: Mapping[str, Any], default: str | None = None) -> 
         port=port,
         params=_params(arguments),
         context=context_of(arguments, provider, endpoint),
+        tags=metadata_tags(arguments["metadata"]) if "metadata" in arguments else NOTHING,
+        unbilled=arguments.get("mock_response") is not None,
+    )
+
+
+def served_by(asked: AskedCall, name: str, base_url: str) -> AskedCall:
+    """The same request when it is known who has answered it.
+
+    Args:
+        asked: What was asked for.
+        name: The provider in any spelling.
+        base_url: Where it was sent; its host goes before the name. Empty if nothing tells it.
+    """
+    provider = provider_from_url(base_url) or canonical_provider(name)
+    endpoint, port = _server(base_url)
+    return asked._replace(
+        provider=provider,
+        model=unprefixed(provider, asked.model),
+        endpoint=endpoint or asked.endpoint,
+        port=port if endpoint else asked.port,
     )
 
 
@@ -167,6 +209,7 @@ def _api(arguments: Mapping[str, Any], provider: str | None) -> str:
     return "completions" if "prompt" in arguments else "chat"
 
 
+@lru_cache(maxsize=1024)  # a name of no declared family takes 100 us to be told what it is near to
 def _split(model: str) -> tuple[str | None, str]:
     if not model:
         return None, model

@@ -8,6 +8,7 @@ from costspan.core.attempt import Attempt
 from costspan.core.errors import APIError
 from costspan.core.protocols import load, recognise
 from costspan.middleware.fields import reply_fields
+from costspan.middleware.litellm_reply import see_origin
 from costspan.middleware.live import LiveCall
 
 RETRY_HEADER = "x-stainless-retry-count"
@@ -20,6 +21,7 @@ def see_value(call: LiveCall, value: object) -> None:
     fields = reply_fields(value, whole=True) if not call.attempts else None
     if fields:
         see_event(call, fields)
+        see_origin(call, value)
     # A response in background mode is handed out before there is an answer.
     call.seen.complete = not (fields and fields.get("status") in ("queued", "in_progress"))
 
@@ -35,7 +37,9 @@ def see_error(call: LiveCall, error: BaseException) -> None:
     completion = getattr(error, "completion", None)
     if completion is not None:
         see_value(call, completion)
-    see_attempts(call, getattr(error, "response", None))
+    response = getattr(error, "response", None)
+    see_attempts(call, response)
+    see_retries(call, response)
 
 
 def take_attempts(call: LiveCall, attempts: Sequence[Attempt]) -> None:
@@ -50,7 +54,15 @@ def see_attempts(call: LiveCall, response: object) -> None:
     headers = getattr(getattr(response, "_request", None), "headers", None)
     count = headers.get(RETRY_HEADER) if headers is not None else None
     if isinstance(count, str) and count.isdigit():
-        call.retries = int(count)
+        call.retries = max(call.retries, int(count))  # we may have repeated the call ourselves
+
+
+def see_retries(call: LiveCall, response: object) -> None:
+    """Take the number of repeated attempts from what botocore says of a response."""
+    metadata = response.get("ResponseMetadata") if isinstance(response, dict) else None
+    count = metadata.get("RetryAttempts") if isinstance(metadata, dict) else None
+    if isinstance(count, int):
+        call.retries = max(call.retries, count)
 
 
 def see_chunk(call: LiveCall, chunk: object) -> None:
@@ -63,6 +75,7 @@ def _read_chunk(call: LiveCall, chunk: object) -> None:
     fields = reply_fields(chunk) if not call.attempts else None
     if fields:
         see_event(call, fields)
+        see_origin(call, chunk)
 
 
 def see_event(call: LiveCall, event: Mapping[str, object]) -> None:

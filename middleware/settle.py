@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Literal, cast
 
 from costspan.core.errors import APIError
@@ -61,7 +62,7 @@ def settle(
         call.trace_id,
         call.span_id,
         call.root_span_id,
-        cast(Literal["metered", "plan"], billing_mode),
+        cast('Literal["metered", "plan"]', billing_mode),
         "tokens",
         asked.params,
         repeated(call.attempts) if call.retries else (),
@@ -76,10 +77,16 @@ def _requests(
     aliases: Mapping[str, Alias],
 ) -> tuple[tuple[ProviderRequest, ...], Estimate | None]:
     """The provider requests of a call, and the estimate that holds for all of it."""
+    parts = call.take_parts()
     if call.attempts:
         answers = answers_of(call, ending, error)
-        return tuple([request_of(each, catalogue, aliases) for each in answers]), call.estimate
-    if parts := call.take_parts():
+        own = [request_of(each, catalogue, aliases) for each in answers]
+        # What a tool asked of another model, that an SDK called between two of its requests.
+        others = [request for part in parts for request in part.requests]
+        if others:
+            own = sorted([*own, *others], key=attrgetter("started_at"))
+        return tuple(own), call.estimate
+    if parts:
         requests = _joined(parts, call, ending, error, catalogue, aliases)
         return requests, parts[0].estimate if len(parts) == 1 else None
     return (request_of(_answer(call, ending, error), catalogue, aliases),), call.estimate
@@ -134,7 +141,7 @@ def _answer(call: LiveCall, ending: Ending, error: ErrorFacts | None) -> Answer:
         call.estimate,
         error,
         # An error of our own core without an attempt: it was raised before anything was sent.
-        isinstance(ending.error, APIError),
+        call.asked.unbilled or call.seen.unbilled or isinstance(ending.error, APIError),
     )
 
 

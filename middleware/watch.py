@@ -10,12 +10,14 @@ from costspan.core.decoders import JSONDecoder
 from costspan.core.embedding_reply import EmbeddingReply
 from costspan.core.reply import Reply
 from costspan.core.stream import AsyncStream, Stream
+from costspan.middleware.adapters.background import answered
 from costspan.middleware.body import read_response, unread_response, watch_body
 from costspan.middleware.futures import watch_future
+from costspan.middleware.iterators import watch_iterator
 from costspan.middleware.live import LiveCall
 from costspan.middleware.own import take_reply, watch_own_stream
-from costspan.middleware.seeing import see_event, see_value
-from costspan.middleware.streams import IteratorProxy, tee_async_generator, tee_generator
+from costspan.middleware.seeing import see_value
+from costspan.middleware.streams import tee_async_generator, tee_generator
 
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ def _watch(call: LiveCall, result: Any) -> Any:
     fields = getattr(result, "__dict__", None)
     if type(result) is dict or (type(fields) is dict and _is_plain(result, fields)):
         see_value(call, result)
-        call.end("value")
+        answered(call)
         return result
     return _watch_other(call, result)
 
@@ -77,19 +79,19 @@ def _watch_other(call: LiveCall, result: Any) -> Any:
         watch_future(call, result)
     elif hasattr(type(result), "__next__") or hasattr(type(result), "__anext__"):
         call.keep_open()
-        return IteratorProxy(call, result)
+        return watch_iterator(call, result)
     else:
         see_value(call, result)
-        call.end("value")
+        answered(call)
     return result
 
 
 def _see_content(call: LiveCall, content: bytes) -> None:
     """Read a raw response's own bytes; the user's ``parse()`` is theirs to call."""
     decoder = JSONDecoder()
+    call.seen.complete = True
     for event in (*decoder.feed(content), *decoder.flush()):
         body = event.json()
         if body is not None:
-            see_event(call, body)
-    call.seen.complete = True
-    call.end("value")
+            see_value(call, body)
+    answered(call)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from costspan.middleware.adapters import MeterSource, adapter_of
+from costspan.middleware.automatic import gives_way
 from costspan.middleware.functions import MARK, watch_function
+from costspan.middleware.known_functions import known_function, package_of, with_provider
 from costspan.middleware.request import AskedCall, RequestReader, from_arguments
 
 T = TypeVar("T")
@@ -37,19 +40,33 @@ def wrap(target: T, meter: MeterSource) -> T:
         )
     adapter = adapter_of(target)
     if adapter is not None:
+        if gives_way(target, meter) and adapter.is_attached(target):
+            adapter.detach(target)
         if not adapter.is_attached(target):
             adapter.attach(target, meter)
         return target
     if getattr(target, MARK, False):
-        return target
+        if not gives_way(target, meter):
+            return target
+        target = target.__wrapped__  # type: ignore[attr-defined]  # set by functools
     if not callable(target):
         raise TypeError(
             f"cannot wrap {target!r}: give a completion function, or a client of "
             "openai, anthropic, groq, google-genai, mistralai, cohere, ollama, litellm (Router), "
             "boto3 (bedrock-runtime) or a chat model of LangChain"
         )
-    watched: T = watch_function(target, meter, argument_reader(target))
+    watched: T | None = _watch_bound(target, meter)
+    if watched is None:
+        watched = watch_function(target, meter, argument_reader(target))
     return watched
+
+
+def _watch_bound(function: Any, meter: MeterSource) -> Any | None:
+    """Watch a bound method of a client whose adapter reads its methods one by one."""
+    owner = getattr(function, "__self__", None)
+    adapter = adapter_of(owner) if inspect.ismethod(function) else None
+    watch_bound = getattr(adapter, "watch_bound", None)
+    return watch_bound(function, meter) if watch_bound is not None else None
 
 
 def unwrap(target: T) -> T:
@@ -78,13 +95,18 @@ def unwrap(target: T) -> T:
 def argument_reader(function: Any) -> RequestReader:
     """How to read a call of this function; its parameters' names are looked up once."""
     names, defaults = _parameters(function)
-    owner = type(getattr(function, "__self__", None)).__module__.partition(".")[0]
+    known, package = known_function(function), package_of(function)
+    owner = package if hasattr(function, "__self__") else ""
     default = _PROVIDER_OF_SDK.get(owner)
+    api = known.api if known is not None else None
+    names = names or (known.names if known is not None else ())
 
     def read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall:
         named = dict(zip(names, args, strict=False)) if args else {}
-        arguments = {**defaults, **named, **kwargs}
-        return from_arguments(arguments, default)
+        arguments: Mapping[str, Any] = {**defaults, **named, **kwargs}
+        if package == "any_llm":
+            arguments = with_provider(arguments, getattr(function, "__self__", None))
+        return from_arguments(arguments, default, api)
 
     return read
 
@@ -101,4 +123,6 @@ def _parameters(function: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
         for p in parameters
         if p.default is not p.empty and isinstance(p.default, (str, int, float, list, dict))
     }
+    if isinstance(function, functools.partial):  # its signature hides what is given by position
+        defaults.update(zip(_parameters(function.func)[0], function.args, strict=False))
     return tuple(names), defaults

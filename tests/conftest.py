@@ -12,7 +12,7 @@ import signal
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -30,6 +30,9 @@ for _number, _handler in (
 ):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
+
+# The assertions of the table of all SDKs say what was unequal, as those of a test do.
+pytest.register_assert_rewrite("bed", "surfaces")
 
 # Merges come when the tests say so; those that are about background merges switch them on.
 os.environ["COSTSPAN_AUTOMERGE"] = "0"
@@ -129,6 +132,13 @@ class FrameServer:
     ) -> None:
         """Add an answer with a JSON body."""
         self.script(path, status, headers, [json.dumps(body).encode()])
+
+    def reset(self) -> None:
+        """Forget all answers and requests."""
+        self._scripts.clear()
+        self.requests.clear()
+        with self._left:
+            self.hung_up.clear()
 
     def wait_hung_up(self, count: int = 1, timeout_s: float = 5) -> bool:
         """Wait until ``count`` clients have left early; whether they have."""
@@ -236,6 +246,19 @@ def _content_type(frames: Sequence[bytes]) -> str:
 @pytest.fixture
 def frame_server() -> Iterator[FrameServer]:
     """A running `FrameServer`, ended after the test."""
+    with _serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_frame_server() -> Iterator[FrameServer]:
+    """A running `FrameServer` for a whole module, whose tests `FrameServer.reset` it."""
+    with _serving() as server:
+        yield server
+
+
+@contextmanager
+def _serving() -> Iterator[FrameServer]:
     server = FrameServer()
     thread = threading.Thread(target=server.run, name="frame-server")
     thread.start()

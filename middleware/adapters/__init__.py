@@ -32,10 +32,13 @@ class Adapter(Protocol):
 _BY_PACKAGE = {
     "google.genai": "google_genai",
     "mistralai": "mistral",
+    "mistralai_azure": "mistral",
+    "mistralai_gcp": "mistral",
     "cohere": "cohere",
     "ollama": "ollama",
     "botocore": "bedrock",
     "litellm": "litellm_router",
+    "any_llm": "any_llm",
     "langchain_core": "langchain",
 }
 """Package in which a client's class, or a base of it, is defined -> module of this folder."""

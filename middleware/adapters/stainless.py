@@ -14,13 +14,24 @@ from typing import Any
 
 from costspan.core.protocols import api_from_path
 from costspan.middleware.adapters import MeterSource
+from costspan.middleware.adapters.later import looking_later
+from costspan.middleware.adapters.native_spans import watch_native_spans
 from costspan.middleware.adapters.patching import is_replaced, replace, restore
+from costspan.middleware.adapters.usage_chunk import asking_for_usage
+from costspan.middleware.automatic import gives_way
 from costspan.middleware.functions import watch_function
 from costspan.middleware.request import AskedCall, RequestReader, from_wire
 from costspan.middleware.running import running
 
 _PROVIDER_OF_SDK = {"anthropic": "anthropic", "groq": "groq"}
-_PROVIDER_OF_CLIENT = (("Azure", "azure"), ("Bedrock", "aws"), ("Vertex", "vertex"))
+_CLOUD_OF_CLIENT = (
+    ("Azure", "azure"),
+    ("Bedrock", "aws"),
+    ("Vertex", "vertex"),
+    ("Foundry", "azure"),
+)
+_REGION_OF_CLOUD = {"aws": "aws_region", "vertex": "region"}
+"""Cloud -> attribute in which Anthropic's client keeps the region that it asks."""
 
 
 def fits(target: Any) -> bool:
@@ -34,10 +45,22 @@ def fits(target: Any) -> bool:
 
 def attach(client: Any, meter: MeterSource) -> None:
     """Watch a client in place, and the copies that ``copy`` and ``with_options`` make of it."""
-    watched = watch_function(client.request, meter, _reader(client))
-    replace(client, client, "request", watched)
+    _attach(client, meter, set())
+
+
+def _attach(client: Any, meter: MeterSource, refusing: set[str]) -> None:
+    """The same.
+
+    Args:
+        refusing: Base URLs of servers that refuse to be asked for the usage of streams, as far as
+            the client and its copies have found out.
+    """
+    watch_native_spans(client)
+    request = asking_for_usage(client, client.request, meter, refusing)
+    request = looking_later(request, meter, functools.partial(_asked_before, client))
+    replace(client, client, "request", watch_function(request, meter, _reader(client)))
     for name in ("copy", "with_options"):
-        replace(client, client, name, _copying(getattr(client, name), meter))
+        replace(client, client, name, _copying(getattr(client, name), meter, refusing))
     if hasattr(client, "_prepare_request"):
         prepare = client._prepare_request
         counting = _acounting if inspect.iscoroutinefunction(prepare) else _counting
@@ -48,12 +71,16 @@ detach = restore
 is_attached = is_replaced
 
 
-def _copying(copy: Callable[..., Any], meter: MeterSource) -> Callable[..., Any]:
+def _copying(
+    copy: Callable[..., Any], meter: MeterSource, refusing: set[str]
+) -> Callable[..., Any]:
     @functools.wraps(copy)
     def copied(*args: Any, **kwargs: Any) -> Any:
         client = copy(*args, **kwargs)
+        if gives_way(client, meter) and is_attached(client):
+            detach(client)
         if not is_attached(client):
-            attach(client, meter)
+            _attach(client, meter, refusing)
         return client
 
     return copied
@@ -89,7 +116,8 @@ def _count() -> None:
 
 def _reader(client: Any) -> RequestReader:
     """How to read what is asked of one client; texts that stay the same are made once."""
-    provider = _provider_of(client)
+    provider, cloud = _provider_of(client), _cloud_of(client)
+    region = getattr(client, _REGION_OF_CLOUD.get(cloud or "", ""), None)
     base: tuple[Any, str] = (None, "")
 
     def read(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AskedCall | None:
@@ -105,9 +133,19 @@ def _reader(client: Any) -> RequestReader:
         url = client.base_url
         if url is not base[0]:
             base = url, str(url)
-        return from_wire(api, body, base[1], provider)
+        asked = from_wire(api, body, base[1], provider, cloud=cloud)
+        if region is None or "region" in asked.context:
+            return asked
+        return asked._replace(context={**asked.context, "region": region})
 
     return read
+
+
+def _asked_before(client: Any, api: str, answer: Mapping[str, Any]) -> AskedCall:
+    """What was asked for, from the answer that came later."""
+    provider, cloud = _provider_of_sdk(client), _cloud_of(client)
+    body = {"model": answer.get("model")}
+    return from_wire(api, body, str(client.base_url), provider, cloud=cloud)
 
 
 @functools.lru_cache(maxsize=256)
@@ -117,8 +155,15 @@ def _api_of(method: str, url: object) -> str | None:
 
 def _provider_of(client: Any) -> str | None:
     """The provider that an SDK's client is made for; None if it serves many."""
-    kind = type(client)
-    for part, provider in _PROVIDER_OF_CLIENT:
-        if part in kind.__name__:
-            return provider
-    return _PROVIDER_OF_SDK.get(kind.__module__.partition(".")[0])
+    return _cloud_of(client) or _PROVIDER_OF_SDK.get(type(client).__module__.partition(".")[0])
+
+
+def _provider_of_sdk(client: Any) -> str | None:
+    """The provider that an SDK is made for; None if it serves many."""
+    return _PROVIDER_OF_SDK.get(type(client).__module__.partition(".")[0])
+
+
+def _cloud_of(client: Any) -> str | None:
+    """The cloud that a client's class asks, which bills for the models of others."""
+    name = type(client).__name__
+    return next((cloud for part, cloud in _CLOUD_OF_CLIENT if part in name), None)

@@ -41,6 +41,8 @@ def test_a_response_in_background_mode_is_not_priced_before_it_has_an_answer(
     with openai_client(frame_server, meter) as client:
         client.responses.create(model="gpt-4o", input="hi", background=True)
 
+    assert not memory.calls
+    meter.close()
     (call,) = memory.calls
     assert call.last.usage is None
     assert (call.cost_status, call.cost_usd) == ("unpriced", None)

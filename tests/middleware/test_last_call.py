@@ -134,3 +134,16 @@ def test_threads_see_their_own_unless_given_the_context(meter: Meter) -> None:
         thread.join()
 
     assert found == [None, Decimal("0.0025")]
+
+
+def test_what_others_left_to_be_settled_is_not_ours(meter: Meter) -> None:
+    def stream(model: str, messages: object, stream: bool = True) -> Iterator[Any]:
+        yield {"object": "chat.completion.chunk", "model": MODEL, "choices": []}
+        yield {"object": "chat.completion.chunk", "model": MODEL, "choices": []}
+
+    def elsewhere() -> None:
+        for _ in wrap(stream, lambda: meter)(MODEL, MESSAGES):
+            break
+
+    contextvars.Context().run(elsewhere)  # ended, and not settled yet
+    assert last_call() is None
