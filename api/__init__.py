@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from costspan.embeddings import aembedding, embedding
     from costspan.exporters.jsonlines import JsonLinesExporter
     from costspan.exporters.memory import InMemoryExporter
+    from costspan.litellm_logger import litellm_callback as litellm_callback
     from costspan.meter import Meter
     from costspan.middleware.hooks import StartedCall
     from costspan.middleware.last import last_call
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from costspan.notebook import report
     from costspan.reports.errors import ReportError
     from costspan.safe import asafe_completion, safe_completion
+    from costspan.zero_code import instrument, uninstrument
 
 __all__ = [
     "Call",
@@ -45,11 +47,13 @@ __all__ = [
     "errors",
     "estimate",
     "flush",
+    "instrument",
     "last_call",
     "report",
     "safe_completion",
     "tagged",
     "tags",
+    "uninstrument",
     "unwrap",
     "wrap",
 ]
@@ -57,7 +61,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 # Names are loaded when they are first used, so that ``import costspan`` costs next to nothing in
-# programs that may never make a call.
+# programs that may never make a call. ``litellm_callback`` needs LiteLLM, so it is no part of *.
 _HOMES = {
     "Call": "costspan.middleware.record",
     "CircuitBreaker": "costspan.core.breaker",
@@ -74,16 +78,19 @@ _HOMES = {
     "asafe_completion": "costspan.safe",
     "embedding": "costspan.embeddings",
     "errors": "costspan.core.errors",
+    "instrument": "costspan.zero_code",
     "last_call": "costspan.middleware.last",
+    "litellm_callback": "costspan.litellm_logger",
     "report": "costspan.notebook",
     "safe_completion": "costspan.safe",
     "tagged": "costspan.middleware.tagged",
     "tags": "costspan.middleware.tags",
+    "uninstrument": "costspan.zero_code",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in __all__ and name not in _HOMES:
         raise AttributeError(f"module 'costspan' has no attribute {name!r}")
     from importlib import import_module
 

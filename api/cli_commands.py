@@ -26,6 +26,7 @@ COMMANDS = {
     "merge": "cli_merge",
     "prices": "cli_prices",
     "reprice": "cli_reprice",
+    "run": "cli_run",
 }
 """Command to the module that has it, under its own name or, for a word of Python, as ``command``:
 one is imported when it is asked for, so that a report starts without all the others."""
