@@ -78,7 +78,8 @@ class _Current:
         self, record: Call, totals: Totals, labels: Attributes, timed: Attributes, context: Context
     ) -> None:
         """Record what belongs to the call as a whole; for inference only."""
-        self._duration.record(record.latency_us / 1e6, timed, context)
+        if record.latency_us:
+            self._duration.record(record.latency_us / 1e6, timed, context)
         if record.ttft_us is not None:
             self._first_chunk.record(record.ttft_us / 1e6, labels, context)
         used, made = totals
@@ -158,7 +159,7 @@ class _Instruments:
             self._current.record(record, totals, labels, timed, context)
         if self._established is not None:
             self._established.record(record, totals, labels, context)
-        if self._established is not None or not inference:
+        if record.latency_us and (self._established is not None or not inference):
             self._operation_duration.record(record.latency_us / 1e6, timed, context)
         for request in record.requests:
             of_request = labels

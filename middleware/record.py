@@ -102,7 +102,8 @@ class Call(NamedTuple):
         operation: OpenTelemetry's operation name (``chat``, ``embeddings``, ``text_completion``).
         requests: The provider requests, oldest first; at least one.
         started_at, ended_at: UTC instants.
-        latency_us: Duration in microseconds by the monotonic clock.
+        latency_us: Duration in microseconds by the monotonic clock; 0 where nobody knows it (a
+            line of a batch).
         ttft_us: Microseconds to the first chunk of a stream; None otherwise.
         streaming: Whether the answer was streamed.
         chunks: Number of chunks seen, 0 when not streamed.

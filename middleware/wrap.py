@@ -31,7 +31,7 @@ def wrap(target: T, meter: MeterSource) -> T:
         What is wrapped already is given back as it is.
 
     Raises:
-        TypeError: The target is neither.
+        TypeError: The target is neither, or a method of a client that asks nothing itself.
     """
     if inspect.isclass(target):
         raise TypeError(
@@ -55,10 +55,23 @@ def wrap(target: T, meter: MeterSource) -> T:
             "openai, anthropic, groq, google-genai, mistralai, cohere, ollama, litellm (Router), "
             "boto3 (bedrock-runtime) or a chat model of LangChain"
         )
+    _refuse_manager(target)
     watched: T | None = _watch_bound(target, meter)
     if watched is None:
         watched = watch_function(target, meter, argument_reader(target))
     return watched
+
+
+def _refuse_manager(function: Any) -> None:
+    """Refuse ``client.messages.stream`` and the like: what they give asks when it is entered."""
+    client = getattr(getattr(function, "__self__", None), "_client", None)
+    if client is None or adapter_of(client) is None:
+        return
+    if "Manager" in str(inspect.signature(function).return_annotation):
+        raise TypeError(
+            f"cannot wrap {function.__qualname__}: it gives a manager, which asks only when it "
+            "is entered; wrap the client instead, which watches that too"
+        )
 
 
 def _watch_bound(function: Any, meter: MeterSource) -> Any | None:

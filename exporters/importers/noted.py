@@ -161,8 +161,6 @@ class Recorder(NamedTuple):
         columns = row(self._call(noted, request))
         for name in _UNTOLD:
             del columns[name]
-        if noted.latency_us is None:
-            del columns["latency_us"]
         columns["sdk_version"] = ORIGIN + noted.form
         return columns
 

@@ -67,7 +67,6 @@ def row(record: Call) -> Row:
         "record_version": RECORD_VERSION,
         "started_at": microseconds(record.started_at),
         "ended_at": microseconds(record.ended_at),
-        "latency_us": record.latency_us,
         "operation": record.operation,
         "streaming": record.streaming,
         "chunks": record.chunks,
@@ -92,6 +91,8 @@ def _where_known(record: Call, columns: Row) -> None:
     """What a call may have, and most have not."""
     if record.error is not None:
         add_error(record.error, columns)
+    if record.latency_us:
+        columns["latency_us"] = record.latency_us
     if record.ttft_us is not None:
         columns["ttft_us"] = record.ttft_us
     if record.tags:

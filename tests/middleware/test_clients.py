@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import anthropic
 import openai
 import pytest
 import wire
@@ -44,6 +47,21 @@ def test_an_unreachable_server(meter: Meter, memory: InMemoryExporter) -> None:
     (call,) = memory.calls
     assert call.error is not None
     assert (call.error.type, call.error.http_status) == ("openai.APIConnectionError", None)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda: openai.OpenAI(api_key="k").chat.completions.stream,
+        lambda: openai.AsyncOpenAI(api_key="k").responses.stream,
+        lambda: anthropic.Anthropic(api_key="k").messages.stream,
+    ],
+)
+def test_a_method_that_gives_a_manager_is_refused_with_the_cure(
+    method: Callable[[], object], meter: Meter
+) -> None:
+    with pytest.raises(TypeError, match=r"\w+\.stream: it gives a manager.*wrap the client"):
+        wrap(method(), lambda: meter)
 
 
 def test_a_record_says_where_it_was_asked(bench: Bench) -> None:

@@ -374,6 +374,11 @@ def test_any_tags_make_one_whole_line(tags: dict[str, Any]) -> None:
     assert len(json.loads(encoded).get("tags", {})) <= len(tags)
 
 
+def test_a_duration_that_nobody_knows_is_null(make_call: MakeCall) -> None:
+    assert "latency_us" not in row(make_call(latency_us=0))
+    assert row(make_call(latency_us=1))["latency_us"] == 1
+
+
 def test_a_plain_call_is_encoded_in_microseconds(make_call: MakeCall) -> None:
     record = make_call()
     fastest = min(_seconds(lambda: encode(record)) for _ in range(2000))

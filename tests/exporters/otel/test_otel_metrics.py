@@ -103,6 +103,13 @@ def test_duration(lab: Lab, name: str) -> None:
     assert point.bucket_counts == (0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0)
 
 
+def test_a_duration_that_nobody_knows_is_none_of_0_seconds(lab: Lab) -> None:
+    lab.run(lab.call(latency_us=0))  # a line of a batch
+    names = {name for name in lab.instruments() if lab.points(name)}
+    assert not {name for name in names if name.endswith(".duration")}
+    assert "gen_ai.client.token.usage" in names
+
+
 def test_time_to_first_chunk(lab: Lab) -> None:
     lab.run(lab.call(streaming=True, ttft_us=320_000))
     for stem in ("inference", "operation"):
