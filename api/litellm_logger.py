@@ -52,7 +52,7 @@ class CallbackRecorder:
         self._lock = threading.Lock()
 
     def log_pre_api_call(self, model: Any, messages: Any, kwargs: Mapping[str, Any]) -> None:
-        """A request is about to be sent, in the context of its call: what is wrapped is recorded."""
+        """A request is about to be sent, in the context of its call: wrapped ones are noted."""
         if running.get() is not None:
             for succeeded in (True, False):
                 self._is_new(kwargs, succeeded)
@@ -160,7 +160,7 @@ def _tags(params: Mapping[str, Any], said: Mapping[str, Any]) -> Mapping[str, st
     if said.get("request_tags"):
         own["tags"] = said["request_tags"]
     callers = {name: known[name] for name in _ALIASES if known.get(name)}
-    session = said.get("session_id") or params.get("litellm_session_id") or said.get("trace_id")
+    session = params.get("litellm_session_id") or said.get("session_id")
     return metadata_tags({**callers, **({"session_id": session} if session else {}), **own})
 
 

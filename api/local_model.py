@@ -85,6 +85,9 @@ def _run() -> None:
     params.n_ctx = 4096
     params.n_parallel = 2
     params.warmup = False
+    # Half of the cores: llama.cpp's threads spin while they wait, and starve whoever asks.
+    threads = max(1, (os.cpu_count() or 2) // 2)
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     # The server writes its log to standard output too, which is our only way to say the address.

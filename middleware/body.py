@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from costspan.core.decoders import Event, SSEDecoder, decoder_for
-from costspan.core.protocols.deltas import brings_only_words
+from costspan.core.deltas import brings_only_words
 from costspan.middleware.adapters.background import follow, is_in_background
 from costspan.middleware.byte_streams import TEES, Reader, Unpacking, replace_stream
 from costspan.middleware.live import LiveCall

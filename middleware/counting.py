@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from costspan.core.deltas import read_held
 from costspan.core.observation import Observation
-from costspan.core.protocols.deltas import read_held
 from costspan.core.types import Usage
 from costspan.pricing.estimate import count_answer
 from costspan.pricing.types import Estimate

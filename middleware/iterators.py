@@ -1,8 +1,9 @@
 """Iterator objects that are no generators: the user's own object is watched where it is.
 
 Its class gets methods that look for a call in the object's own ``__dict__``; they are made once
-for each class and do nothing for objects that hold none. So type, identity, attributes and lifetime
-stay what they are. A proxy stands in only for objects that can hold nothing (C types, ``__slots__``).
+for each class and do nothing for objects that hold none. So type, identity, attributes and
+lifetime stay what they are. A proxy stands in only for objects that can hold nothing (C types,
+``__slots__``).
 """
 
 from __future__ import annotations

@@ -23,16 +23,6 @@ def costspan_command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[
     )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
-
-
-@pytest.fixture(scope="module")
-def demo(folder: Path) -> subprocess.CompletedProcess[str]:
-    return costspan_command("demo", cwd=folder)
-
-
 def report(folder: Path, *arguments: str) -> list[dict[str, Any]]:
     done = costspan_command(
         "report", *arguments, "--format", "json", "--home", ".costspan-demo", cwd=folder
@@ -42,7 +32,10 @@ def report(folder: Path, *arguments: str) -> list[dict[str, Any]]:
     return rows
 
 
-def test_it_runs_and_says_what_it_does(demo: subprocess.CompletedProcess[str]) -> None:
+def test_it_runs_and_its_ledger_holds_every_call_once(tmp_path: Path) -> None:
+    """One test, for the calls of the demo take many seconds."""
+    demo = costspan_command("demo", cwd=tmp_path)
+
     assert (demo.returncode, demo.stderr) == (0, "")
     for said in (
         "priced as if they were openai/gpt-4.1-mini",
@@ -54,25 +47,10 @@ def test_it_runs_and_says_what_it_does(demo: subprocess.CompletedProcess[str]) -
         "calls --home .costspan-demo",
     ):
         assert said in demo.stdout
+    by_status = {row["status"]: row["calls"] for row in report(tmp_path, "--by", "status")}
+    assert by_status == {"ok": 10, "error": 1, "interrupted": 1}
 
-
-def test_its_ledger_holds_every_call_once(
-    demo: subprocess.CompletedProcess[str], folder: Path
-) -> None:
-    rows = report(folder, "--by", "status")
-
-    assert {row["status"]: row["calls"] for row in rows} == {
-        "ok": 10,
-        "error": 1,
-        "interrupted": 1,
-    }
-
-
-def test_real_usage_is_priced_as_the_named_model(
-    demo: subprocess.CompletedProcess[str], folder: Path
-) -> None:
-    (row,) = report(folder, "--by", "model")
-
+    (row,) = report(tmp_path, "--by", "model")
     assert row["model"] == local_model.MODEL
     assert row["unpriced_calls"] == 0  # the one that failed was refused: nothing to pay
     # gpt-4.1-mini: $0.40 in, $0.10 cached, $1.60 out per million tokens.

@@ -9,9 +9,9 @@ import streams
 import wire
 
 from costspan.core.decoders import decoder_for
+from costspan.core.deltas import brings_only_words
 from costspan.core.observation import Observation
 from costspan.core.protocols import load
-from costspan.core.protocols.deltas import brings_only_words
 
 STREAMS = {
     "chat": [b"".join(wire.CHAT_STREAM), b"".join(streams.RECORDED["chat"].frames)],

@@ -94,7 +94,7 @@ def requests(draw: st.DrawFn) -> ProviderRequest:
     return request(NOW, provider, model, usage, api=api, context=context)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(requests(), min_size=1, max_size=3), min_size=1, max_size=20))
 def test_the_same_catalogue_changes_nothing(made: list[list[ProviderRequest]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -24,19 +24,19 @@ def sse(*events: Mapping[str, Any]) -> list[bytes]:
     ]
 
 
-CLAUDE_USAGE = {
+CLAUDE_USAGE: dict[str, Any] = {
     "input_tokens": 30,
     "cache_read_input_tokens": 1000,
     "cache_creation_input_tokens": 200,
     "cache_creation": {"ephemeral_5m_input_tokens": 150, "ephemeral_1h_input_tokens": 50},
 }
-_CLAUDE = {
+_CLAUDE: dict[str, Any] = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
     "model": "claude-sonnet-4-5-20250929",
 }
-CLAUDE = {
+CLAUDE: dict[str, Any] = {
     **_CLAUDE,
     "content": [{"type": "text", "text": "Hello"}],
     "stop_reason": "end_turn",
@@ -47,7 +47,7 @@ CLAUDE = {
         "service_tier": "standard",
     },
 }
-_STARTED = {**_CLAUDE, "content": [], "stop_reason": None}
+_STARTED: dict[str, Any] = {**_CLAUDE, "content": [], "stop_reason": None}
 
 
 def _said(text: str) -> dict[str, Any]:
@@ -137,7 +137,7 @@ _PIECES = sse(
 )
 GPT_FRAMES = [*_PIECES, *sse(_chunk([], usage=_CHAT_USAGE)), *_DONE]
 GPT_FRAMES_WITHOUT_USAGE = [*_PIECES, *_DONE]
-GPT = {
+GPT: dict[str, Any] = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
     "created": 1,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import pytest
 
-from costspan.middleware.adapters import MeterSource
+from costspan.middleware.meter import MeterSource
 from costspan.middleware.record import Call
 from costspan.middleware.wrap import wrap
 from costspan.pricing.types import CostStatus
