@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from costspan.core.decoders import SSEDecoder
+import orjson
+
+from costspan.core.decoders import Event
 from costspan.core.observation import Observation
 from costspan.core.protocols import load
 
@@ -64,7 +66,15 @@ def read_held(seen: Observation) -> None:
     """Read what is held of a stream, for counting its words."""
     held, seen.held = seen.held, []
     protocol = load(seen.api)
-    for event in SSEDecoder().feed(b"".join(held)):
-        body = event.json()
-        if body is not None:
-            protocol.observe(body, seen)
+    for event in _parsed(held):
+        protocol.observe(event, seen)
+
+
+def _parsed(held: list[bytes]) -> list[dict[str, object]]:
+    """The events as JSON objects: all at once, which takes a third of the time of one by one."""
+    datas = [piece.partition(b"data:")[2] for piece in held]
+    try:
+        found = orjson.loads(b"[%b]" % b",".join(datas))
+    except orjson.JSONDecodeError:  # one of them is none, or is what only Python's parser reads
+        found = [Event("", data).json() for data in datas]
+    return [event for event in found if isinstance(event, dict)]

@@ -9,7 +9,7 @@ import streams
 import wire
 
 from costspan.core.decoders import decoder_for
-from costspan.core.deltas import brings_only_words
+from costspan.core.deltas import brings_only_words, read_held
 from costspan.core.observation import Observation
 from costspan.core.protocols import load
 
@@ -105,3 +105,26 @@ def seen(api: str, pieces: list[bytes]) -> Observation:
         if body is not None:
             load(api).observe(body, observation)
     return observation
+
+
+@pytest.mark.parametrize("api", STREAMS)
+def test_what_was_held_is_read_in_the_end(api: str) -> None:
+    for stream in STREAMS[api]:
+        pieces = [piece + b"\n\n" for piece in stream.split(b"\n\n") if piece]
+        held = [piece for piece in pieces[1:] if brings_only_words(api, piece)]
+        short = seen(api, [piece for piece in pieces if piece not in held])
+        short.held = held
+        read_held(short)
+        whole = seen(api, pieces)
+
+        assert short.held == []
+        assert sorted(short.output_text) == sorted(whole.output_text)
+        assert "".join(short.output_text)
+
+
+def test_a_piece_that_is_no_json_spoils_no_other() -> None:
+    lone = compact(WORDS).replace(b'"a"', b'"\\ud83c"')  # half of an emoji: only Python reads it
+    seen = Observation("chat", held=[compact(WORDS), b"data: {broken\n\n", lone, compact(WORDS)])
+    read_held(seen)
+
+    assert seen.output_text == ["a", "\ud83c", "a"]
