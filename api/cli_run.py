@@ -34,6 +34,8 @@ def run(tags: str | None, home: str | None, config: str | None, command: tuple[s
       costspan run python app.py
       costspan run --tags team=search uvicorn --reload app:app
     """
+    if command[0].startswith("-"):
+        raise click.NoSuchOption(command[0])
     environment = program_environment(os.environ, tags=tags, home=home, config=config)
     with one_line_errors():
         from costspan.calling import check_configuration

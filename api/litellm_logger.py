@@ -7,7 +7,6 @@ For LiteLLM's proxy, and for programs that cannot be changed but configured. Che
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import import_module
@@ -20,6 +19,7 @@ from costspan.middleware.fields import reply_fields
 from costspan.middleware.known_functions import known_api
 from costspan.middleware.litellm_reply import hidden_params, served_model
 from costspan.middleware.noting import note
+from costspan.middleware.recent_ids import RecentIds
 from costspan.middleware.request import AskedCall, from_arguments, served_by
 from costspan.middleware.running import running
 from costspan.middleware.tags import metadata_tags
@@ -48,7 +48,7 @@ class CallbackRecorder:
 
     def __init__(self) -> None:
         super().__init__()
-        self._recorded: OrderedDict[object, None] = OrderedDict()
+        self._recorded = RecentIds(_REMEMBERED)
         self._lock = threading.Lock()
 
     def log_pre_api_call(self, model: Any, messages: Any, kwargs: Mapping[str, Any]) -> None:
@@ -99,14 +99,9 @@ class CallbackRecorder:
 
     def _is_new(self, kwargs: Mapping[str, Any], succeeded: bool) -> bool:
         """Whether a call was not reported before: some are by the plain and the async hook."""
-        key = kwargs.get("litellm_call_id"), succeeded
+        identity = kwargs.get("litellm_call_id")
         with self._lock:
-            if key[0] is not None and key in self._recorded:
-                return False
-            self._recorded[key] = None
-            if len(self._recorded) > _REMEMBERED:
-                self._recorded.popitem(last=False)
-        return True
+            return identity is None or self._recorded.add(f"{identity} {succeeded}")
 
 
 def _note(

@@ -70,6 +70,8 @@ class Meter(middleware.Meter):
         endpoints: Mapping[str, Endpoint] | None = None,
         catalogue: Catalogue | None = None,
     ) -> None:
+        if isinstance(exporters, str) or not isinstance(exporters, Iterable):
+            raise ValueError(f"exporters {exporters!r}: give a list of them")
         super().__init__(
             exporters=[
                 _ledger(home, sync, spool_limit_mb) if item == "ledger" else _exporter(item)
@@ -135,7 +137,7 @@ def _exporter(item: str | Exporter) -> Exporter:
         from costspan.exporters.jsonlines import JsonLinesExporter
 
         return JsonLinesExporter(sdk_version=__version__)
-    if isinstance(item, str):
+    if isinstance(item, str) or not callable(getattr(item, "finish", None)):
         raise ValueError(
             f"exporter {item!r}: allowed are {', '.join(EXPORTERS)} and exporter objects"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from costspan.middleware.lifecycle import drain_all
 from costspan.middleware.record import Call, OpenCall
 
 
@@ -16,13 +17,14 @@ class InMemoryExporter:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The finished calls, oldest first."""
+        """The finished calls, oldest first; also of streams that were left just now."""
+        drain_all()
         return tuple(self._calls)
 
     @property
     def last(self) -> Call | None:
         """The call that finished last; None when none has."""
-        calls = self._calls
+        calls = self.calls
         return calls[-1] if calls else None
 
     @property
@@ -33,6 +35,7 @@ class InMemoryExporter:
 
     def clear(self) -> None:
         """Forget all calls."""
+        drain_all()
         self._calls = []
 
     def start(self, call: OpenCall) -> None:

@@ -26,14 +26,14 @@ def parse_aliases(aliases: Mapping[str, str]) -> dict[str, Alias]:
     """Read ``name -> provider/model``.
 
     Raises:
-        ValueError: A target without a provider.
+        ValueError: A target that is no text, or without a provider.
     """
     parsed: dict[str, Alias] = {}
     for name, target in aliases.items():
-        provider, slash, model = target.partition("/")
+        provider, slash, model = str(target).partition("/")
         if not slash or not provider or not model:
             raise ValueError(
-                f"alias {name!r}: {target!r} does not name provider/model, "
+                f"alias {name!r}: {str(target)!r} does not name provider/model, "
                 "for instance 'openai/gpt-4o'"
             )
         parsed[name] = Alias(provider, model)

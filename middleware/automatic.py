@@ -11,7 +11,7 @@ from costspan.middleware.meter import Meter
 from costspan.middleware.request import RequestReader
 
 if TYPE_CHECKING:
-    from costspan.middleware.adapters import MeterSource
+    from costspan.middleware.meter import MeterSource
 
 _watched: WeakValueDictionary[int, Any] = WeakValueDictionary()
 """What is watched without a ``wrap``, by its id: a client need not be hashable."""

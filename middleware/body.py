@@ -11,8 +11,9 @@ from typing import Any
 
 from costspan.core.decoders import Event, SSEDecoder, decoder_for
 from costspan.core.deltas import brings_only_words
-from costspan.middleware.adapters.background import follow, is_in_background
+from costspan.middleware.background import follow, is_in_background
 from costspan.middleware.byte_streams import TEES, Reader, Unpacking, replace_stream
+from costspan.middleware.http_responses import already_read
 from costspan.middleware.live import LiveCall
 from costspan.middleware.record import EndedBy
 from costspan.middleware.seeing import see_attempts, see_event
@@ -104,44 +105,6 @@ class BodyReader:
     def _goes_on(self) -> bool:
         """Whether the response is made in the background, and not complete."""
         return self._in_background and follow(self.call)
-
-
-def unread_response(result: object) -> Any | None:
-    """The HTTP response inside an SDK's result (or the result itself) whose body is unread."""
-    for candidate in (
-        result,
-        getattr(result, "http_response", None),
-        getattr(result, "response", None),
-    ):
-        if _is_response(candidate):
-            return None if already_read(candidate) else candidate
-    return None
-
-
-def read_response(result: object) -> Any | None:
-    """The HTTP response inside a raw-response result whose body is in memory already."""
-    for candidate in (getattr(result, "http_response", None), result):
-        if _is_response(candidate) and already_read(candidate):
-            return candidate
-    return None
-
-
-def _is_response(value: object) -> bool:
-    return hasattr(type(value), "iter_bytes") and hasattr(type(value), "aiter_bytes")
-
-
-def already_read(response: Any) -> bool:
-    """Whether the body of a response is in memory, or gone."""
-    return hasattr(response, "_content") or bool(response.is_closed or response.is_stream_consumed)
-
-
-def response_behind(result: object) -> Any | None:
-    """The HTTP response inside an SDK's result, read or not; the result itself if it is one."""
-    for name in ("http_response", "response"):
-        candidate = getattr(result, name, None)
-        if _is_response(candidate):
-            return candidate
-    return result if _is_response(result) else None
 
 
 def watch_body(call: LiveCall, response: Any) -> None:

@@ -45,6 +45,8 @@ class Deferring:
             finish: Settles and emits one call.
             wait_s: How long to wait, in seconds, for another thread that is at it.
         """
+        if get_ident() in self._busy:  # a hook or an exporter asks: this thread may hold the lock
+            return
         # Never waits without a limit: a signal handler may have interrupted us with the lock held.
         if not self._draining.acquire(timeout=wait_s):
             return

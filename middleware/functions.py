@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from typing import Any, TypeAlias
 from weakref import ref
 
-from costspan.middleware.adapters import MeterSource
 from costspan.middleware.live import LiveCall
-from costspan.middleware.meter import Meter
+from costspan.middleware.meter import Meter, MeterSource
 from costspan.middleware.request import RequestReader
 from costspan.middleware.running import running
 from costspan.middleware.streams import tee_async_generator, tee_generator
 from costspan.middleware.watch import watch
 
 MARK = "__costspan_wrapped__"
+"""Attribute of a watched function; what it calls is its ``__wrapped__``."""
 
 Look: TypeAlias = Callable[[LiveCall, Any], Any]
 """Attaches to what a call returned, and gives back what the user gets."""
@@ -41,6 +41,11 @@ def watch_function(
         watched = _coroutine(function, meter, read)
     else:
         watched = _plain(function, meter, read, look)
+    return marked(watched, function)
+
+
+def marked(watched: Any, function: Any) -> Any:
+    """Give a watched function the looks of the one that it calls, and the mark of being watched."""
     functools.update_wrapper(watched, function)
     setattr(watched, MARK, True)
     return watched
@@ -119,10 +124,40 @@ def _async_generator(
         inner = function(*args, **kwargs)
         call = meter().begin(read, args, kwargs)
         outer = inner if call is None else tee_async_generator(call, inner)
+        # What ``yield from`` does, which asynchronous generators have not.
         try:
-            async for item in outer:
-                yield item
+            item = await outer.__anext__()
+            while True:
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:
+                    item = await outer.athrow(thrown)
+                else:
+                    item = await outer.asend(sent)
+        except StopAsyncIteration:
+            return
         finally:
             await outer.aclose()
 
     return watched
+
+
+def begun_when_read(
+    stream: Generator[Any, Any, Any] | AsyncGenerator[Any, Any],
+    meter: MeterSource,
+    read: RequestReader,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> Any:
+    """Make a generator of the same kind whose call begins when it is first advanced.
+
+    Args:
+        stream: A generator that sends its request then, and not before.
+        meter: Gives the Meter in force.
+        read: Reads what is asked for.
+        args, kwargs: What it reads: the arguments of the function that gave the stream.
+    """
+    made: Any = _async_generator if inspect.isasyncgen(stream) else _generator
+    return made(lambda *_, **__: stream, meter, read)(*args, **kwargs)

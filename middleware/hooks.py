@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from costspan.middleware.guard import Guard
+from costspan.middleware.last import begun_here, put_back
 from costspan.middleware.record import NOTHING, Call, OpenCall
 from costspan.pricing.types import Estimate
 
 HOOKS = ("on_start", "on_first_token", "on_end", "on_error")
+
+_told_now: ContextVar[tuple[Hooks, ...]] = ContextVar("costspan_told_now", default=())
+"""Whose hooks run in this context: what a hook asks of a model is not told to it in its turn."""
 
 
 class StartedCall(NamedTuple):
@@ -44,6 +49,11 @@ class StartedCall(NamedTuple):
     request_params: Mapping[str, object] = NOTHING
     ttft_us: int | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy it; a read-only mapping can be neither."""
+        params = dict(self.request_params)
+        return StartedCall, tuple(self._replace(tags=dict(self.tags), request_params=params))
+
 
 class Hooks:
     """Tells the user's hooks; an exporter like the others, under the same guard.
@@ -54,10 +64,13 @@ class Hooks:
         guard: Counts and logs what a hook raises.
 
     Raises:
-        ValueError: A hook with another name, none at all, or an asynchronous one.
+        ValueError: A hook with another name, none at all, an asynchronous one, a class, or
+            something that is no list of hooks.
     """
 
     def __init__(self, hooks: Iterable[object], guard: Guard) -> None:
+        if not isinstance(hooks, Iterable):
+            raise ValueError(f"hooks {hooks!r}: give a list of them")
         self._guard = guard
         listeners = [(hook, _checked(hook)) for hook in hooks]
         self._by_name = {
@@ -74,12 +87,17 @@ class Hooks:
         """Whether any hook wants to know of first chunks."""
         return bool(self._by_name["on_first_token"])
 
+    @property
+    def are_running(self) -> bool:
+        """Whether this code is called by one of the hooks, or is a task that one has started."""
+        return self in _told_now.get()
+
     def __bool__(self) -> bool:
         return any(self._by_name.values())
 
     def start(self, call: OpenCall) -> None:
         """A call is about to run."""
-        if self._by_name["on_start"]:
+        if self._by_name["on_start"] and not self.are_running:
             self._tell("on_start", _frozen(call))
 
     def first_chunk(self, call: OpenCall) -> None:
@@ -93,8 +111,14 @@ class Hooks:
         self._tell("on_end", record)
 
     def _tell(self, name: str, record: StartedCall | Call) -> None:
-        for step, method in self._by_name[name]:
-            self._guard.run(step, method, record)
+        former, begun = _told_now.get(), begun_here()
+        try:
+            _told_now.set((*former, self))
+            for step, method in self._by_name[name]:
+                self._guard.run(step, method, record)
+        finally:
+            _told_now.set(former)
+            put_back(begun)
 
 
 def _frozen(call: OpenCall) -> StartedCall:
@@ -118,6 +142,8 @@ def _frozen(call: OpenCall) -> StartedCall:
 def _checked(hook: object) -> Mapping[str, Callable[[Any], object]]:
     """The methods of one hook object by name."""
     allowed = ", ".join(HOOKS)
+    if inspect.isclass(hook):
+        raise ValueError(f"hook {hook.__qualname__}: it is a class, give an instance of it")
     names = [name for name in dir(hook) if name.startswith("on_")]
     for name in names:
         method = getattr(hook, name)

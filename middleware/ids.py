@@ -1,4 +1,7 @@
-"""Time-ordered call ids: UUID version 7, made here because Python gained one only in 3.14."""
+"""Call ids: in the order of time, or the same wherever the same call is seen.
+
+UUID version 7 is made here because Python gained one only in 3.14.
+"""
 
 from __future__ import annotations
 

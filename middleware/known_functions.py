@@ -22,6 +22,7 @@ class KnownFunction(NamedTuple):
     names: tuple[str, ...]
 
 
+_PACKAGES = ("litellm", "any_llm")
 _ASKED = ("model", "messages")
 _FUNCTIONS: Mapping[str, KnownFunction] = {
     "completion": KnownFunction("chat", _ASKED),
@@ -37,22 +38,19 @@ _FUNCTIONS: Mapping[str, KnownFunction] = {
 
 def known_api(name: object) -> str | None:
     """The api of a function of LiteLLM by its name; None for a name that is not known."""
-    known = (
-        _FUNCTIONS.get(name) or _FUNCTIONS.get(name.removeprefix("a"))
-        if isinstance(name, str)
-        else None
-    )
+    known = _named(name)
     return known.api if known is not None else None
-
-
-PACKAGES = ("litellm", "any_llm")
 
 
 def known_function(function: Any) -> KnownFunction | None:
     """What is known of a function or bound method; None for all but those of these packages."""
-    if package_of(function) not in PACKAGES:
+    known = package_of(function) in _PACKAGES
+    return _named(getattr(function, "__name__", None)) if known else None
+
+
+def _named(name: object) -> KnownFunction | None:
+    if not isinstance(name, str):
         return None
-    name = getattr(function, "__name__", "")
     return _FUNCTIONS.get(name) or _FUNCTIONS.get(name.removeprefix("a"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TypeAlias
 
-from costspan.middleware.lifecycle import living_meters
+from costspan.middleware.lifecycle import drain_all
 from costspan.middleware.record import Call
 
 Slot: TypeAlias = "list[Call]"
@@ -17,9 +17,30 @@ _finished: ContextVar[Call | None] = ContextVar("costspan_finished", default=Non
 
 def note_begun() -> Slot:
     """A call begins in this context: where its record is to be left."""
+    former = _begun.get()
+    if former:  # of a stream that was left: it ended in another context, or when it was drained
+        finished = _finished.get()
+        if finished is None or former[0].ended_at > finished.ended_at:
+            _finished.set(former[0])
     slot: Slot = []
     _begun.set(slot)
     return slot
+
+
+def begun_here() -> Slot | None:
+    """Where the call that began last in this context leaves its record."""
+    return _begun.get()
+
+
+def put_back(slot: Slot | None) -> None:
+    """Forget what has begun since `begun_here` was asked: it is not the user's own call."""
+    _begun.set(slot)
+
+
+def forget() -> None:
+    """Nothing has run in this context: a test begins."""
+    _begun.set(None)
+    _finished.set(None)
 
 
 def note_finished(record: Call) -> None:
@@ -42,8 +63,7 @@ def last_call() -> Call | None:
         >>> costspan.last_call().model
         'gpt-4o-mini'
     """
-    for meter in living_meters():
-        meter.drain()
+    drain_all()
     slot, finished = _begun.get(), _finished.get()
     begun = slot[0] if slot else None
     if begun is None or finished is None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _meters: weakref.WeakSet[Meter] = weakref.WeakSet()
 _hooked: list[bool] = []
 
+_DRAINING_S = 0.2
+"""The longest that who asks for records waits for a thread that settles them just now."""
+
 
 def follow_process(meter: Meter) -> None:
     """Have a Meter told of fork and exit for as long as it lives."""
@@ -27,6 +30,12 @@ def follow_process(meter: Meter) -> None:
 def living_meters() -> list[Meter]:
     """The Meters of this process."""
     return list(_meters)
+
+
+def drain_all() -> None:
+    """Settle what was put off: streams that were left a moment ago."""
+    for meter in living_meters():
+        meter.drain(_DRAINING_S)
 
 
 def _at_exit() -> None:

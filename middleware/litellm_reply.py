@@ -6,11 +6,12 @@ Its replies have OpenAI's shape, whoever answered. Read from the source of litel
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Self
 
 from costspan.middleware.fields import plain_fields, reply_fields
 from costspan.middleware.live import LiveCall
-from costspan.middleware.request import served_by
+from costspan.middleware.request import UNKNOWN_PROVIDER, served_by
 
 _CACHED = "cached_response"
 """The provider that it names in the streams that it plays from its cache."""
@@ -23,6 +24,20 @@ def see_origin(call: LiveCall, value: object) -> None:
     kind: type = type(value)
     if _is_litellm(kind) and (hidden := hidden_params(value)):
         _see_hidden(call, hidden)
+
+
+def see_failure(call: LiveCall, error: BaseException) -> None:
+    """Take what an error of LiteLLM says of who was asked, and of what its Router repeated."""
+    kind: type = type(error)
+    if not _is_litellm(kind):
+        return
+    provider = getattr(error, "llm_provider", None)
+    if call.provider == UNKNOWN_PROVIDER and isinstance(provider, str) and provider:
+        call.asked = served_by(call.asked, provider, "")
+    # Both are said by the Router alone: how often it has repeated the request, of how many times.
+    repeated, most = getattr(error, "num_retries", None), getattr(error, "max_retries", None)
+    if type(repeated) is int and type(most) is int:
+        call.retries = max(call.retries, repeated)
 
 
 def hidden_params(value: object) -> Mapping[str, Any]:
@@ -118,7 +133,6 @@ class CollectedChunks:
         call.seen.model = self._model or call.seen.model
 
 
+@lru_cache(maxsize=1024)
 def _is_litellm(kind: type) -> bool:
-    return kind.__module__.startswith("litellm.") or any(
-        base.__module__.startswith("litellm.") for base in kind.__mro__
-    )
+    return any(base.__module__.startswith("litellm.") for base in kind.__mro__)

@@ -61,8 +61,10 @@ class LiveCall:
         parts: The calls within this one that have ended.
         settled: Whether they have been taken, so that no more can be part of it.
         within: The calls that began within this one, open or not.
+        ended_by: Which way out it took; None while it is open.
         recognised: Whether the wire format was told by what came back.
         slot: Where its record is left for `last_call`; None in a call within another.
+        is_told: Whether the hooks are told of it; not where one of them makes it.
     """
 
     __slots__ = (
@@ -76,7 +78,9 @@ class LiveCall:
         "attempts",
         "call_id",
         "chunks",
+        "ended_by",
         "estimate",
+        "is_told",
         "outer",
         "parts",
         "recognised",
@@ -130,6 +134,8 @@ class LiveCall:
         self.settled = False
         self.within: list[ref[LiveCall]] = []
         self.slot: Slot | None = None
+        self.is_told = True
+        self.ended_by: EndedBy | None = None
         # Last, because what is not open yet cannot end: an interrupt may fall in here.
         self._open = [True]
         if outer is not None:
@@ -218,11 +224,14 @@ class LiveCall:
         """Become part of the outer call; False where that has ended or there is none.
 
         The outer call takes its parts one by one when it is settled, so a part that is still in
-        the queue then was not taken.
+        the queue then was not taken. What was cancelled with the outer call, on another thread and
+        before any answer, has nothing to add: it is taken as said.
         """
         outer = self.outer
-        if outer is None or outer.settled:
+        if outer is None:
             return False
+        if outer.settled:
+            return outer.ended_by == record.ended_by == "cancelled" and record.usage is None
         outer.parts.append(record)
         if not outer.settled:
             return True
@@ -275,6 +284,7 @@ class LiveCall:
             return None
         if os.getpid() != self._pid:
             return None
+        self.ended_by = ended_by
         latency_us = (time.perf_counter_ns() - self._start_ns) // 1000
         at = datetime.fromtimestamp(self._meter.clock() / 1e9, UTC)
         return Ending(ended_by, error, at, latency_us)

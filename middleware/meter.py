@@ -6,7 +6,7 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from costspan.core.naming import canonical_api, canonical_provider
 from costspan.middleware.aliases import Alias, check_aliases, parse_aliases
@@ -29,6 +29,9 @@ from costspan.pricing.estimate import estimate_request
 from costspan.pricing.families import vocabulary_of
 from costspan.pricing.types import Estimate
 from costspan.pricing.vocabulary import load_in_background
+
+MeterSource: TypeAlias = "Callable[[], Meter]"
+"""Gives the Meter when a call is made, so that a test can change the default one in between."""
 
 
 class Meter:
@@ -92,7 +95,7 @@ class Meter:
         self._streams: weakref.WeakSet[LiveCall] = weakref.WeakSet()
         self._warm: set[str] = set()
         self._drainer = Drainer(self)
-        check_aliases(self.aliases, self.catalogue, self._now()) if self.aliases else None
+        check_aliases(self.aliases, self.catalogue, self.now()) if self.aliases else None
         follow_process(self)
 
     @property
@@ -126,17 +129,21 @@ class Meter:
             return None
         if self._deferring.waiting:
             self.drain()
-        context_tags = {**current_tags(), **asked.tags} if asked.tags else current_tags()
-        if context_tags and self.protect_tags is not None:
-            context_tags = self.protect_tags(context_tags)
-        tags = {**self.tags, **context_tags} if context_tags else self.tags
         outer = running_call()
-        call = LiveCall(self, asked, tags, outer)
+        call = LiveCall(self, asked, self.tags_of(asked), outer)
         call.estimate = self.guard.run("estimate", self._estimate, call)
+        call.is_told = not self.hooks.are_running
         if outer is None:
             call.slot = note_begun()
             self.start(call)
         return call
+
+    def tags_of(self, asked: AskedCall) -> Mapping[str, str]:
+        """The tags of a call that begins here: its own, the context's, the Meter's."""
+        tags = {**current_tags(), **asked.tags} if asked.tags else current_tags()
+        if tags and self.protect_tags is not None:
+            tags = self.protect_tags(tags)
+        return {**self.tags, **tags} if tags else self.tags
 
     def start(self, call: LiveCall) -> None:
         """Tell the exporters that a call begins, unless we are inside one on this thread."""
@@ -177,9 +184,10 @@ class Meter:
             provider=canonical_provider(provider) if provider else asked.provider,
             api=canonical_api(api) if api else asked.api,
         )
-        return self._estimate_of(asked, at=self._now(), wait=True)
+        return self._estimate_of(asked, at=self.now(), wait=True)
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
+        """The present instant by its clock."""
         return datetime.fromtimestamp(self.clock() / 1e9, UTC)
 
     def attach(self, call: LiveCall) -> list[tuple[Activating, object]]:
@@ -205,7 +213,7 @@ class Meter:
 
     def first_chunk(self, call: LiveCall) -> None:
         """Tell the hooks that the first chunk of a stream has come."""
-        if call.outer is None:
+        if call.outer is None and call.is_told:
             self.guard.run("hooks", self.hooks.first_chunk, call)
 
     def keep_open(self, call: LiveCall) -> None:
@@ -245,10 +253,11 @@ class Meter:
                 self.guard.run("exporter start", starting.start, call)
         if call.slot is not None:
             call.slot.append(record)
-        for exporter in self._finishing:
+        for exporter in self._finishing if call.is_told else self.exporters:
             self.guard.run(f"exporter {type(exporter).__name__}", exporter.finish, record)
         vocabulary = vocabulary_of(call.asked.model)
-        if vocabulary not in self._warm:
+        # Not while Ctrl-C ends the program: an import would make Python forget what ended it.
+        if vocabulary not in self._warm and ending.ended_by not in ("cancelled", "exit"):
             self._warm.add(vocabulary)
             load_in_background(vocabulary)
 

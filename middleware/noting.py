@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -11,7 +10,6 @@ from costspan.core.observation import Observation
 from costspan.middleware.live import Ending, LiveCall
 from costspan.middleware.record import EndedBy
 from costspan.middleware.request import AskedCall
-from costspan.middleware.tags import current_tags
 
 if TYPE_CHECKING:
     from costspan.middleware.meter import Meter
@@ -24,10 +22,8 @@ class _Noted(LiveCall):
 
     __slots__ = ()
 
-    def __init__(
-        self, meter: Meter, asked: AskedCall, tags: Mapping[str, str], seen: Observation
-    ) -> None:
-        super().__init__(meter, asked, tags)
+    def __init__(self, meter: Meter, asked: AskedCall, seen: Observation) -> None:
+        super().__init__(meter, asked, meter.tags_of(asked))
         self._open.clear()  # nothing can end it, the garbage collector neither
         self.seen = seen
         self.recognised = True
@@ -49,7 +45,6 @@ def note(
     first_chunk_at: datetime | None = None,
     ended_by: EndedBy | None = None,
     error: BaseException | None = None,
-    retries: int = 0,
 ) -> None:
     """Settle and emit one call, as if it had run here between two instants.
 
@@ -65,20 +60,12 @@ def note(
         first_chunk_at: When a stream brought its first chunk.
         ended_by: Which way out it took; by default ``raised`` with an error, else ``value``.
         error: The exception that it ended in, if it did.
-        retries: How many attempts were repeated.
     """
-    tags = {**meter.tags, **_context_tags(meter, asked)}
-    call = _Noted(meter, asked, tags, seen)
+    call = _Noted(meter, asked, seen)
     if call_id is not None:
         call.call_id = call_id
-    call.retries = retries
     call.started(started_at, first_chunk_at)
     meter.start(call)
     latency_us = (ended_at - started_at) // _MICROSECOND
     way = ended_by or ("raised" if error is not None else "value")
     meter.finish(call, Ending(way, error, ended_at, latency_us))
-
-
-def _context_tags(meter: Meter, asked: AskedCall) -> Mapping[str, str]:
-    tags = {**current_tags(), **asked.tags}
-    return tags if meter.protect_tags is None else meter.protect_tags(tags)

@@ -76,6 +76,10 @@ class ProviderRequest(NamedTuple):
     context: Mapping[str, object] = NOTHING
     error: ErrorFacts | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy it; a read-only mapping can be neither."""
+        return ProviderRequest, tuple(self._replace(context=dict(self.context)))
+
 
 class Repeated(NamedTuple):
     """An attempt within a call that failed and was followed by another one.
@@ -146,10 +150,25 @@ class Call(NamedTuple):
     request_params: Mapping[str, object] = NOTHING
     repeated: tuple[Repeated, ...] = ()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy it; a read-only mapping can be neither."""
+        params = dict(self.request_params)
+        return Call, tuple(self._replace(tags=dict(self.tags), request_params=params))
+
     @property
     def last(self) -> ProviderRequest:
         """The request whose answer reached the user."""
         return self.requests[-1]
+
+    @property
+    def provider(self) -> str:
+        """The provider that answered last."""
+        return self.last.provider
+
+    @property
+    def api(self) -> str:
+        """The api that answered last."""
+        return self.last.api
 
     @property
     def model(self) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from costspan.core.endpoints import provider_from_url, split_model
 from costspan.core.errors import BadRequestError
-from costspan.core.naming import canonical_provider
+from costspan.core.naming import canonical_provider, known_providers
 from costspan.middleware.record import NOTHING
 from costspan.middleware.tags import metadata_tags
 from costspan.pricing.situation import region_of_host
@@ -216,7 +216,14 @@ def _split(model: str) -> tuple[str | None, str]:
     try:
         return split_model(model)
     except BadRequestError:
-        return None, model
+        return _split_prefix(model)
+
+
+def _split_prefix(model: str) -> tuple[str | None, str]:
+    """LiteLLM has prefixes of known providers that our own names lack (``cohere_chat/``)."""
+    prefix, _, rest = model.partition("/")
+    provider = canonical_provider(prefix)
+    return (provider, rest) if rest and provider in known_providers() else (None, model)
 
 
 def provider_of_reply(api: str, model: str | None) -> str | None:

@@ -17,14 +17,31 @@ that falls between the setting and the keeping of the token would leave it set f
 """
 
 
+def innermost_call() -> LiveCall | None:
+    """The wrapped call that runs this code, if any: also one that is a single request."""
+    reference = running.get()
+    return reference() if reference is not None else None
+
+
+def count_sending(*_: object, **__: object) -> None:
+    """An SDK is about to send a request: those of a call after its first are repeated ones.
+
+    Args:
+        _, __: Whatever the place at which the SDK sends is given.
+    """
+    call = innermost_call()
+    if call is not None:
+        call.sent += 1
+        call.retries = call.sent - 1
+
+
 def running_call() -> LiveCall | None:
     """The wrapped call that this code is part of, if any.
 
     A task that was started within a call and goes on after it is not part of it any more. A call
     made while a single request to a provider runs (by a signal handler) is not part of that.
     """
-    reference = running.get()
-    call = reference() if reference is not None else None
+    call = innermost_call()
     if call is None or not call.is_open or call.asked.is_request:
         return None
     return call

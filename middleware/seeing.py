@@ -8,7 +8,7 @@ from costspan.core.attempt import Attempt
 from costspan.core.errors import APIError
 from costspan.core.protocols import load, recognise
 from costspan.middleware.fields import reply_fields
-from costspan.middleware.litellm_reply import see_origin
+from costspan.middleware.litellm_reply import see_failure, see_origin
 from costspan.middleware.live import LiveCall
 
 RETRY_HEADER = "x-stainless-retry-count"
@@ -34,6 +34,7 @@ def see_error(call: LiveCall, error: BaseException) -> None:
     """
     if isinstance(error, APIError):
         take_attempts(call, error.history)
+    see_failure(call, error)
     completion = getattr(error, "completion", None)
     if completion is not None:
         see_value(call, completion)
@@ -75,6 +76,7 @@ def _read_chunk(call: LiveCall, chunk: object) -> None:
     fields = reply_fields(chunk) if not call.attempts else None
     if fields:
         see_event(call, fields)
+        call.seen.accepted = call.recognised
         see_origin(call, chunk)
 
 

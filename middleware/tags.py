@@ -45,8 +45,10 @@ def check_tags(tags: Mapping[str, object]) -> dict[str, str]:
 
     Raises:
         TagError: More than 32 tags, a name over 64 or a value over 256 characters, an empty name,
-            or a value that is a container.
+            a value that is a container, or no mapping at all.
     """
+    if not isinstance(tags, Mapping):
+        raise TagError(f"tags {tags!r}: give a mapping, for instance {{'team': 'search'}}")
     if len(tags) > MAX_TAGS:
         raise TagError(f"{len(tags)} tags given, at most {MAX_TAGS} are kept: drop some")
     checked: dict[str, str] = {}

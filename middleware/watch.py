@@ -10,9 +10,10 @@ from costspan.core.decoders import JSONDecoder
 from costspan.core.embedding_reply import EmbeddingReply
 from costspan.core.reply import Reply
 from costspan.core.stream import AsyncStream, Stream
-from costspan.middleware.adapters.background import answered
-from costspan.middleware.body import read_response, unread_response, watch_body
+from costspan.middleware.background import answered
+from costspan.middleware.body import watch_body
 from costspan.middleware.futures import watch_future
+from costspan.middleware.http_responses import read_response, unread_response
 from costspan.middleware.iterators import watch_iterator
 from costspan.middleware.live import LiveCall
 from costspan.middleware.own import take_reply, watch_own_stream

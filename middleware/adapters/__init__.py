@@ -1,16 +1,16 @@
-"""Adapters: for each SDK, at which of its methods a client is watched."""
+"""Adapters: for each SDK, at which of its methods a client is watched.
+
+One module for each, and beside it what only that one needs, under its name (``bedrock_streams``).
+`methods` and `patching` are what they are made with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, cast
 
-from costspan.middleware.meter import Meter
-
-MeterSource: TypeAlias = Callable[[], Meter]
-"""Gives the Meter when a call is made, so that a test can change the default one in between."""
+from costspan.middleware.meter import MeterSource
 
 
 class Adapter(Protocol):
@@ -27,6 +27,14 @@ class Adapter(Protocol):
 
     def is_attached(self, client: Any) -> bool:
         """Whether the client is watched already."""
+
+    def watch_bound(self, function: Any, meter: MeterSource) -> Any | None:
+        """Watch one bound method of a client alone, which stays as it is.
+
+        Returns:
+            What to call instead of it; None where it is read like any other function, by its
+            arguments.
+        """
 
 
 _BY_PACKAGE = {

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from costspan.middleware.adapters.litellm_router import attach as attach
-from costspan.middleware.adapters.patching import is_replaced, restore
+from costspan.middleware.adapters.methods import watch_known_methods
+from costspan.middleware.adapters.patching import is_replaced, leave_bound, restore
 
 
 def fits(target: Any) -> bool:
@@ -17,5 +17,7 @@ def fits(target: Any) -> bool:
     return any(base.__name__ == "AnyLLM" for base in type(target).__mro__)
 
 
+attach = watch_known_methods
 detach = restore
 is_attached = is_replaced
+watch_bound = leave_bound

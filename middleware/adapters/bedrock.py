@@ -14,11 +14,11 @@ from typing import Any
 import orjson
 
 from costspan.core.protocols.bedrock_invoke import API as INVOKE
-from costspan.middleware.adapters import MeterSource
 from costspan.middleware.adapters.bedrock_streams import watch_event_stream, watch_streaming_body
 from costspan.middleware.adapters.patching import is_replaced, replace, restore
 from costspan.middleware.functions import watch_function
 from costspan.middleware.live import LiveCall
+from costspan.middleware.meter import MeterSource
 from costspan.middleware.request import AskedCall, RequestReader, from_wire
 from costspan.middleware.seeing import see_retries, see_value
 

@@ -7,16 +7,21 @@ Checked with cohere 7.3 (2026-11).
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from costspan.middleware.adapters import MeterSource
 from costspan.middleware.adapters.cohere_raw import watch_raw
 from costspan.middleware.adapters.methods import asked_of, watch_method
-from costspan.middleware.adapters.patching import is_replaced, replace, restore
+from costspan.middleware.adapters.patching import (
+    is_replaced,
+    leave_bound,
+    preceded,
+    replace,
+    restore,
+)
+from costspan.middleware.meter import MeterSource
 from costspan.middleware.request import AskedCall
-from costspan.middleware.running import running
+from costspan.middleware.running import innermost_call
 
 _ANSWERS = ("chat", "chat_stream", "generate", "generate_stream")
 _APIS = {"embed": "embeddings", "rerank": "rerank"}
@@ -40,6 +45,7 @@ def attach(client: Any, meter: MeterSource) -> None:
 
 detach = restore
 is_attached = is_replaced
+watch_bound = leave_bound
 
 
 def _watch(client: Any, part: Any, name: str, meter: MeterSource) -> None:
@@ -89,31 +95,10 @@ def _count_attempts(client: Any) -> None:
     http = getattr(getattr(client, "_client_wrapper", None), "httpx_client", None)
     request = getattr(http, "request", None)
     if request is not None:
-        counting = _acounting if inspect.iscoroutinefunction(request) else _counting
-        replace(client, http, "request", counting(request))
+        replace(client, http, "request", preceded(request, _count))
 
 
-def _counting(request: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(request)
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        _count(kwargs)
-        return request(*args, **kwargs)
-
-    return counted
-
-
-def _acounting(request: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(request)
-    async def counted(*args: Any, **kwargs: Any) -> Any:
-        _count(kwargs)
-        return await request(*args, **kwargs)
-
-    return counted
-
-
-def _count(kwargs: Mapping[str, Any]) -> None:
-    reference = running.get()
-    call = reference() if reference is not None else None
-    retries = kwargs.get("retries", 0)
+def _count(*_: Any, retries: object = 0, **__: Any) -> None:
+    call = innermost_call()
     if call is not None and isinstance(retries, int):
         call.retries = retries

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from costspan.middleware.adapters import MeterSource
 from costspan.middleware.adapters.patching import replace
 from costspan.middleware.body import watch_body
 from costspan.middleware.functions import watch_function
 from costspan.middleware.live import LiveCall
+from costspan.middleware.meter import MeterSource
 from costspan.middleware.request import RequestReader
-from costspan.middleware.running import running
+from costspan.middleware.running import innermost_call
 
 
 def watch_raw(client: Any, raw: Any, name: str, meter: MeterSource, read: RequestReader) -> None:
@@ -40,8 +40,7 @@ def watch_raw(client: Any, raw: Any, name: str, meter: MeterSource, read: Reques
 
 def _is_recorded() -> bool:
     """Whether this is within a call of the public method, which is recorded itself."""
-    reference = running.get()
-    call = reference() if reference is not None else None
+    call = innermost_call()
     return call is not None and call.asked.is_request
 
 

@@ -17,9 +17,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from costspan.middleware.adapters import MeterSource
 from costspan.middleware.adapters.google_hops import (
-    acount_sending,
     anote_request,
     anote_stream,
     bare_model,
@@ -28,7 +26,8 @@ from costspan.middleware.adapters.google_hops import (
     note_stream,
 )
 from costspan.middleware.adapters.methods import Streams, asked_of, watch_method, watched_method
-from costspan.middleware.adapters.patching import is_replaced, replace, restore
+from costspan.middleware.adapters.patching import is_replaced, preceded, replace, restore
+from costspan.middleware.meter import MeterSource
 from costspan.middleware.request import AskedCall, RequestReader
 
 _API_OF_METHOD = {
@@ -59,7 +58,8 @@ _NOTED: Final = {
     "async_request": anote_request,
     "async_request_streamed": anote_stream,
 }
-_COUNTED: Final = {"_request_once": count_sending, "_async_request_once": acount_sending}
+_COUNTED: Final = ("_request_once", "_async_request_once")
+"""What the SDK calls again to repeat a request."""
 _LOCATION = re.compile(r"locations/([a-z0-9-]+)/")
 
 
@@ -127,9 +127,10 @@ def _note_requests(api_client: Any) -> None:
         return
     for name, note in _NOTED.items():
         replace(api_client, api_client, name, note(getattr(api_client, name)))
-    for name, count in _COUNTED.items():
+    for name in _COUNTED:
         if hasattr(api_client, name):
-            replace(api_client, api_client, name, count(getattr(api_client, name)))
+            counted = preceded(getattr(api_client, name), count_sending)
+            replace(api_client, api_client, name, counted)
 
 
 def _streams(name: str) -> Streams | None:

@@ -113,28 +113,6 @@ async def _noted_responses(
         await responses.aclose()
 
 
-def count_sending(send: Callable[..., Any]) -> Callable[..., Any]:
-    """Count how often a request is sent, by the method that the SDK calls again to repeat it."""
-
-    @functools.wraps(send)
-    def counted(request: Any, *args: Any, **kwargs: Any) -> Any:
-        _count(request)
-        return send(request, *args, **kwargs)
-
-    return counted
-
-
-def acount_sending(send: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """The same for a coroutine function."""
-
-    @functools.wraps(send)
-    async def counted(request: Any, *args: Any, **kwargs: Any) -> Any:
-        _count(request)
-        return await send(request, *args, **kwargs)
-
-    return counted
-
-
 def _begin(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _Noted | None:
     """Note that a request begins; None where no call of ours is running that it could belong to."""
     call = running_call()
@@ -198,9 +176,15 @@ def _object(text: str) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _count(request: Any) -> None:
+def count_sending(request: Any, *_: Any, **__: Any) -> None:
+    """A request is about to be sent, by the method that the SDK calls again to repeat it."""
     call = running_call()
-    hop = call.attempts[-1] if call is not None and call.attempts else None
-    if call is not None and isinstance(hop, Hop) and hop.path in str(request.url):
+    if call is not None and call.attempts:
+        call.guarded("count a request", _count, call, request)
+
+
+def _count(call: LiveCall, request: Any) -> None:
+    hop = call.attempts[-1]
+    if isinstance(hop, Hop) and hop.path in str(request.url):
         call.retries += hop.sendings > 0
         hop.sendings += 1

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from costspan.middleware.adapters import Adapter, MeterSource, adapter_of
+from costspan.middleware.adapters import Adapter, adapter_of
+from costspan.middleware.adapters.patching import leave_bound
+from costspan.middleware.meter import MeterSource
 
 _CLIENTS = (
     "root_client",
@@ -58,6 +60,9 @@ def is_attached(client: Any) -> bool:
     """Whether all clients of the model are watched already."""
     found = list(_clients(client))
     return bool(found) and all(adapter.is_attached(sdk_client) for adapter, sdk_client in found)
+
+
+watch_bound = leave_bound
 
 
 def _clients(model: Any) -> Iterator[tuple[Adapter, Any]]:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from costspan.middleware.adapters import MeterSource
-from costspan.middleware.adapters.patching import is_replaced, replace, restore
-from costspan.middleware.functions import watch_function
-from costspan.middleware.known_functions import methods_of
-from costspan.middleware.wrap import argument_reader
+from costspan.middleware.adapters.methods import watch_known_methods
+from costspan.middleware.adapters.patching import is_replaced, leave_bound, restore
 
 
 def fits(target: Any) -> bool:
@@ -20,12 +17,7 @@ def fits(target: Any) -> bool:
     return any(base.__name__ == "Router" for base in type(target).__mro__)
 
 
-def attach(client: Any, meter: MeterSource) -> None:
-    """Watch a Router in place."""
-    for name in methods_of(client):
-        method = getattr(client, name)
-        replace(client, client, name, watch_function(method, meter, argument_reader(method)))
-
-
+attach = watch_known_methods
 detach = restore
 is_attached = is_replaced
+watch_bound = leave_bound

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from costspan.core.endpoints import provider_from_url
-from costspan.middleware.adapters import MeterSource
 from costspan.middleware.adapters.patching import replace
-from costspan.middleware.functions import MARK, watch_function
+from costspan.middleware.arguments import argument_reader
+from costspan.middleware.functions import begun_when_read, marked, watch_function
+from costspan.middleware.known_functions import methods_of
+from costspan.middleware.meter import MeterSource
 from costspan.middleware.request import AskedCall, RequestReader, from_wire
-from costspan.middleware.streams import tee_async_generator, tee_generator
 
 Streams: TypeAlias = Callable[[Mapping[str, Any]], bool]
 """Whether a call with these keyword arguments gives a native generator."""
@@ -39,6 +40,13 @@ def watch_method(
     replace(client, owner, name, watched_method(getattr(owner, name), meter, read, streams))
 
 
+def watch_known_methods(client: Any, meter: MeterSource) -> None:
+    """Watch a client in place at all of its methods that are known by name."""
+    for name in methods_of(client):
+        method = getattr(client, name)
+        replace(client, client, name, watch_function(method, meter, argument_reader(method)))
+
+
 def watched_method(
     function: Any, meter: MeterSource, read: RequestReader, streams: Streams | None = None
 ) -> Any:
@@ -60,9 +68,7 @@ def watched_method(
     ):
         return watched
     late = _late_coroutine if inspect.iscoroutinefunction(function) else _late
-    outer = functools.update_wrapper(late(function, watched, meter, read, streams), function)
-    setattr(outer, MARK, True)
-    return outer
+    return marked(late(function, watched, meter, read, streams), function)
 
 
 def _late(
@@ -71,7 +77,7 @@ def _late(
     def outer(*args: Any, **kwargs: Any) -> Any:
         if not streams(kwargs):
             return watched(*args, **kwargs)
-        return _begun_later(function(*args, **kwargs), meter, read, args, kwargs)
+        return begun_when_read(function(*args, **kwargs), meter, read, args, kwargs)
 
     return outer
 
@@ -82,47 +88,9 @@ def _late_coroutine(
     async def outer(*args: Any, **kwargs: Any) -> Any:
         if not streams(kwargs):
             return await watched(*args, **kwargs)
-        return _begun_later(await function(*args, **kwargs), meter, read, args, kwargs)
+        return begun_when_read(await function(*args, **kwargs), meter, read, args, kwargs)
 
     return outer
-
-
-def _begun_later(
-    stream: Any,
-    meter: MeterSource,
-    read: RequestReader,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-) -> Any:
-    begun = _begun_later_async if inspect.isasyncgen(stream) else _begun_later_sync
-    return begun(stream, meter, read, args, kwargs)
-
-
-def _begun_later_sync(
-    stream: Generator[Any, Any, Any],
-    meter: MeterSource,
-    read: RequestReader,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-) -> Generator[Any, Any, Any]:
-    call = meter().begin(read, args, kwargs)
-    return (yield from stream if call is None else tee_generator(call, stream))
-
-
-async def _begun_later_async(
-    stream: AsyncGenerator[Any, Any],
-    meter: MeterSource,
-    read: RequestReader,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-) -> AsyncGenerator[Any, Any]:
-    call = meter().begin(read, args, kwargs)
-    outer = stream if call is None else tee_async_generator(call, stream)
-    try:
-        async for item in outer:
-            yield item
-    finally:
-        await outer.aclose()
 
 
 def asked_of(

@@ -9,14 +9,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
-from weakref import WeakSet
 
-from costspan.middleware.adapters import MeterSource
 from costspan.middleware.adapters.methods import asked_of, watch_method
-from costspan.middleware.adapters.patching import is_replaced, replace, restore
-from costspan.middleware.live import LiveCall
+from costspan.middleware.adapters.patching import (
+    is_replaced,
+    leave_bound,
+    preceded,
+    replace,
+    restore,
+)
+from costspan.middleware.meter import MeterSource
 from costspan.middleware.request import AskedCall
-from costspan.middleware.running import running
+from costspan.middleware.running import count_sending
 
 _ANSWERS = ("complete", "complete_async", "stream", "stream_async")
 _TURNS = tuple(
@@ -52,14 +56,16 @@ def fits(target: Any) -> bool:
 def attach(client: Any, meter: MeterSource) -> None:
     """Watch a client in place: the parts that it has, and those that it makes later."""
     _watch(client, client, meter)
-    # There is no public way to see each request of a call.
+    # There is no public way to see each request of a call: it is the SDK's own hook before each.
     hooks = vars(client.sdk_configuration).get("_hooks")
     if hasattr(hooks, "before_request"):
-        replace(client, hooks, "before_request", _counting(hooks.before_request))
+        counted = preceded(hooks.before_request, count_sending)
+        replace(client, hooks, "before_request", counted)
 
 
 detach = restore
 is_attached = is_replaced
+watch_bound = leave_bound
 
 
 def _watch(client: Any, part: Any, meter: MeterSource) -> None:
@@ -112,19 +118,3 @@ def _read(
     kind = type(client).__name__
     maker = next((provider for part, provider in _MAKERS if part in kind), "mistral")
     return asked_of(api, body, str(base_url), maker, "stream" in name)
-
-
-def _counting(before_request: Callable[..., Any]) -> Callable[..., Any]:
-    """The SDK's own hook before each request: those of a call after its first are repeated."""
-    sent: WeakSet[LiveCall] = WeakSet()
-
-    @functools.wraps(before_request)
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        reference = running.get()
-        call = reference() if reference is not None else None
-        if call is not None:
-            call.retries += call in sent
-            sent.add(call)
-        return before_request(*args, **kwargs)
-
-    return counted

@@ -9,9 +9,9 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from costspan.middleware.adapters import MeterSource
 from costspan.middleware.adapters.methods import asked_of, watch_method, watched_method
 from costspan.middleware.adapters.patching import is_replaced, restore
+from costspan.middleware.meter import MeterSource
 from costspan.middleware.request import AskedCall
 
 _METHODS: Mapping[str, tuple[str, tuple[str, ...]]] = {

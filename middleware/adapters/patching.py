@@ -1,8 +1,13 @@
-"""Replacing methods of one object, and putting back what was there."""
+"""Replacing methods of one object, putting back what was there, and what most replacements do."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
+
+from costspan.middleware.meter import MeterSource
 
 _REPLACED: Final = "__costspan_replaced__"
 _MISSING: Final = object()
@@ -42,3 +47,29 @@ def restore(client: Any) -> None:
             vars(owner).pop(name, None)
         else:
             vars(owner)[name] = former
+
+
+def preceded(function: Callable[..., Any], step: Callable[..., None]) -> Callable[..., Any]:
+    """Make a function of the same kind that first runs a step of ours with the same arguments.
+
+    Args:
+        function: A function or coroutine function.
+        step: What runs before it. It must not raise.
+    """
+    if inspect.iscoroutinefunction(function):
+
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            step(*args, **kwargs)
+            return await function(*args, **kwargs)
+
+        return functools.wraps(function)(awaited)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        step(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return functools.wraps(function)(called)
+
+
+def leave_bound(function: Any, meter: MeterSource) -> None:
+    """`Adapter.watch_bound` for an SDK whose methods are read like any other function."""

@@ -13,15 +13,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from costspan.core.protocols import api_from_path
-from costspan.middleware.adapters import MeterSource
-from costspan.middleware.adapters.later import looking_later
-from costspan.middleware.adapters.native_spans import watch_native_spans
-from costspan.middleware.adapters.patching import is_replaced, replace, restore
-from costspan.middleware.adapters.usage_chunk import asking_for_usage
+from costspan.middleware.adapters.patching import (
+    is_replaced,
+    leave_bound,
+    preceded,
+    replace,
+    restore,
+)
+from costspan.middleware.adapters.stainless_later import looking_later
+from costspan.middleware.adapters.stainless_spans import watch_native_spans
+from costspan.middleware.adapters.stainless_usage import asking_for_usage
 from costspan.middleware.automatic import gives_way
 from costspan.middleware.functions import watch_function
+from costspan.middleware.meter import MeterSource
 from costspan.middleware.request import AskedCall, RequestReader, from_wire
-from costspan.middleware.running import running
+from costspan.middleware.running import count_sending
 
 _PROVIDER_OF_SDK = {"anthropic": "anthropic", "groq": "groq"}
 _CLOUD_OF_CLIENT = (
@@ -62,13 +68,14 @@ def _attach(client: Any, meter: MeterSource, refusing: set[str]) -> None:
     for name in ("copy", "with_options"):
         replace(client, client, name, _copying(getattr(client, name), meter, refusing))
     if hasattr(client, "_prepare_request"):
-        prepare = client._prepare_request
-        counting = _acounting if inspect.iscoroutinefunction(prepare) else _counting
-        replace(client, client, "_prepare_request", counting(prepare))
+        # The SDK's own hook for a request that is about to be sent: it is called for each attempt.
+        prepare = preceded(client._prepare_request, count_sending)
+        replace(client, client, "_prepare_request", prepare)
 
 
 detach = restore
 is_attached = is_replaced
+watch_bound = leave_bound
 
 
 def _copying(
@@ -77,41 +84,16 @@ def _copying(
     @functools.wraps(copy)
     def copied(*args: Any, **kwargs: Any) -> Any:
         client = copy(*args, **kwargs)
+        meter().guard.run("watch a copy of a client", follow, client)
+        return client
+
+    def follow(client: Any) -> None:
         if gives_way(client, meter) and is_attached(client):
             detach(client)
         if not is_attached(client):
             _attach(client, meter, refusing)
-        return client
 
     return copied
-
-
-def _counting(prepare: Callable[[Any], None]) -> Callable[[Any], None]:
-    """The SDK's own hook for a request that is about to be sent: it is called for each attempt."""
-
-    @functools.wraps(prepare)
-    def prepared(request: Any) -> None:
-        _count()
-        prepare(request)
-
-    return prepared
-
-
-def _acounting(prepare: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    @functools.wraps(prepare)
-    async def prepared(request: Any) -> None:
-        _count()
-        await prepare(request)
-
-    return prepared
-
-
-def _count() -> None:
-    reference = running.get()
-    call = reference() if reference is not None else None
-    if call is not None:
-        call.sent += 1
-        call.retries = call.sent - 1
 
 
 def _reader(client: Any) -> RequestReader:
@@ -143,7 +125,7 @@ def _reader(client: Any) -> RequestReader:
 
 def _asked_before(client: Any, api: str, answer: Mapping[str, Any]) -> AskedCall:
     """What was asked for, from the answer that came later."""
-    provider, cloud = _provider_of_sdk(client), _cloud_of(client)
+    provider, cloud = _provider_of(client), _cloud_of(client)
     body = {"model": answer.get("model")}
     return from_wire(api, body, str(client.base_url), provider, cloud=cloud)
 
@@ -154,11 +136,6 @@ def _api_of(method: str, url: object) -> str | None:
 
 
 def _provider_of(client: Any) -> str | None:
-    """The provider that an SDK's client is made for; None if it serves many."""
-    return _cloud_of(client) or _PROVIDER_OF_SDK.get(type(client).__module__.partition(".")[0])
-
-
-def _provider_of_sdk(client: Any) -> str | None:
     """The provider that an SDK is made for; None if it serves many."""
     return _PROVIDER_OF_SDK.get(type(client).__module__.partition(".")[0])
 

@@ -261,6 +261,11 @@ def test_a_broken_file_is_said_when_wrapping_and_never_fails_a_call(
         ({"exporters": ["duckdb"]}, "allowed are ledger, otel"),
         ({"billing_mode": "free"}, "allowed are 'metered' and 'plan'"),
         ({"aliases": {"m": "gpt-4o"}}, "does not name provider/model"),
+        ({"aliases": {"m": 4}}, "alias 'm': '4' does not name provider/model"),
+        ({"exporters": "ledger"}, "exporters 'ledger': give a list of them"),
+        ({"exporters": costspan.InMemoryExporter()}, "InMemoryExporter object at .*: give a list"),
+        ({"exporters": [print]}, "exporter <built-in function print>: allowed are ledger, otel"),
+        ({"tags": "team=search"}, "tags 'team=search': give a mapping"),
         ({"tags": {"a": None}}, "no tag value"),
     ],
 )

@@ -76,6 +76,7 @@ def test_the_program_gets_the_signals(home: Path) -> None:
         (["no-such-program"], "no-such-program: no such command: give a program that is on PATH"),
         (["--tags", "team", "x"], "COSTSPAN_TAGS: 'team': write tags as name=value"),
         (["--config", "none.toml", "x"], "none.toml, which is no file: mend or unset it"),
+        (["--tagz", "a=b", "x"], "No such option '--tagz'"),
         ([], "Missing argument 'COMMAND...'"),
     ],
 )
@@ -224,6 +225,37 @@ if len(sys.argv) == 1:
     subprocess.run([sys.executable, __file__, "child"], check=True)
 client.close()
 """
+
+
+INTERRUPTED = """\
+import signal
+import openai
+
+stream = openai.OpenAI().chat.completions.create(
+    model="gpt-4o", messages=[{"role": "user", "content": "hi"}], stream=True
+)
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+for chunk in stream:
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+"""
+
+
+def test_a_program_ended_by_ctrl_c_ends_as_it_did(
+    shell: Shell, home: Path, frame_server: FrameServer
+) -> None:
+    # The first call settles while the interrupt ends the program. What is imported then makes
+    # Python 3.11 forget the interrupt: it would end with 1, and a loop of the shell would go on.
+    frame_server.script("/v1/chat/completions", frames=wire.CHAT_STREAM, pause_s=10)
+    environment = {
+        **os.environ,
+        "OPENAI_BASE_URL": f"{frame_server.url}/v1",
+        "OPENAI_API_KEY": "k",
+    }
+    done = run(PYTHON, "-c", INTERRUPTED, env=environment)
+
+    assert done.returncode == -signal.SIGINT
+    (call,) = json.loads(shell("calls", "--format", "json").out)
+    assert call["status"] == "cancelled"
 
 
 def test_calls_of_all_its_processes_are_recorded_once(

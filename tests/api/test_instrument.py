@@ -30,8 +30,9 @@ import costspan
 from costspan import zero_code
 from costspan.middleware.adapters import adapter_of
 from costspan.middleware.config import ConfigError
+from costspan.middleware.followed import FOLLOWED
 from costspan.middleware.import_hook import ImportHook
-from costspan.middleware.instrumenting import FOLLOWED, Instrumentation
+from costspan.middleware.instrumenting import Instrumentation
 
 if TYPE_CHECKING:
     from tests.conftest import FrameServer

@@ -106,6 +106,7 @@ print(*sorted(name for name in sys.modules if name.startswith("costspan.exporter
 
 
 USERS_TEST = """
+import costspan
 from costspan.meter import default_meter
 
 def test_calls_are_kept(costspan_calls):
@@ -113,8 +114,23 @@ def test_calls_are_kept(costspan_calls):
     assert meter.exporters == (costspan_calls,)
     assert costspan_calls.calls == ()
 
+def chunks(model, messages, stream=True):
+    yield {"object": "chat.completion.chunk", "choices": []}
+    yield {"object": "chat.completion.chunk", "choices": []}
+
+def test_a_stream_that_is_left_is_there_at_once(costspan_calls):
+    for _ in costspan.wrap(chunks)("gpt-4o", []):
+        break
+    assert costspan_calls.last.status == "interrupted"
+    assert len(costspan_calls.calls) == 1
+    for _ in costspan.wrap(chunks)("gpt-4o", []):
+        break
+    costspan_calls.clear()
+    assert costspan_calls.calls == ()
+
 def test_each_test_has_its_own(costspan_calls):
     assert default_meter().exporters == (costspan_calls,)
+    assert costspan.last_call() is None
 """
 
 
@@ -132,5 +148,5 @@ def test_fixture_replaces_the_default_meter_for_one_test(tmp_path: Path) -> None
         cwd=tmp_path,
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HOME": str(tmp_path)},
     )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
     assert [path.name for path in tmp_path.rglob("*ledger*")] == []

@@ -9,6 +9,8 @@ import anthropic
 import openai
 import pytest
 from bench import Bench
+from fixtures import memory as memory
+from fixtures import meter as meter
 
 from costspan.exporters.memory import InMemoryExporter
 from costspan.middleware.meter import Meter
@@ -16,18 +18,6 @@ from costspan.middleware.wrap import wrap
 
 if TYPE_CHECKING:
     from tests.conftest import FrameServer
-
-
-@pytest.fixture
-def memory() -> InMemoryExporter:
-    """Where the test's calls go."""
-    return InMemoryExporter()
-
-
-@pytest.fixture
-def meter(memory: InMemoryExporter) -> Meter:
-    """A Meter with no other exporter."""
-    return Meter(exporters=[memory])
 
 
 @pytest.fixture(scope="module")

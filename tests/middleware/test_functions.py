@@ -343,6 +343,29 @@ async def test_an_async_generator_that_is_closed_early(
     assert only(memory, meter).status == "interrupted"
 
 
+async def test_what_is_sent_and_thrown_into_an_async_generator_function_reaches_it(
+    meter: Meter, memory: InMemoryExporter
+) -> None:
+    async def echo(model: str, messages: Any) -> AsyncGenerator[object, object]:
+        got: object = None
+        while got != "enough":
+            try:
+                got = yield got
+            except KeyError as error:
+                got = error
+
+    wrapped = wrap(echo, lambda: meter)
+    assert inspect.isasyncgenfunction(wrapped)
+    stream, error = wrapped(MODEL, MESSAGES), KeyError("the user's own")
+    assert await anext(stream) is None
+    assert await stream.asend("said") == "said"
+    assert await stream.athrow(error) is error
+    with pytest.raises(StopAsyncIteration):
+        await stream.asend("enough")
+
+    assert only(memory, meter).status == "ok"
+
+
 class Reader:
     """An iterator object of an SDK that owns no HTTP response."""
 
@@ -434,6 +457,17 @@ def test_an_unknown_model_is_unpriced(meter: Meter, memory: InMemoryExporter) ->
     assert call.cost_status == "unpriced"
     assert call.last.usage is not None
     assert call.last.usage.input_tokens == 1000
+
+
+def test_what_cannot_be_wrapped_is_named_without_its_content(meter: Meter) -> None:
+    for target, said in (
+        ({"content": "a secret"}, "cannot wrap an object of the type dict: give a completion"),
+        (inspect, r"cannot wrap the module inspect \(costspan.instrument\(\) follows whole mod"),
+        (staticmethod(reply), "cannot wrap a staticmethod: write @staticmethod above @costspan.w"),
+    ):
+        with pytest.raises(TypeError, match=said) as caught:
+            wrap(target, lambda: meter)
+        assert "secret" not in str(caught.value)
 
 
 def test_an_alias_prices_a_model_as_another(memory: InMemoryExporter) -> None:

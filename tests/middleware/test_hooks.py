@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import logging
+import pickle
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 
 from costspan.exporters.memory import InMemoryExporter
 from costspan.middleware.hooks import StartedCall
+from costspan.middleware.last import last_call
 from costspan.middleware.meter import Meter
 from costspan.middleware.record import Call
 from costspan.middleware.wrap import wrap
@@ -151,6 +155,7 @@ async def _asynchronous(call: object) -> None: ...
         (SimpleNamespace(on_end=7), "on_end must be a plain function"),
         (SimpleNamespace(on_end=_asynchronous), "nothing would await it"),
         (print, "it has none of"),
+        (Told, "hook Told: it is a class, give an instance of it"),
     ],
 )
 def test_what_is_no_hook_is_refused_where_the_meter_is_made(hook: object, said: str) -> None:
@@ -166,3 +171,84 @@ def test_a_stream_that_is_left_tells_of_its_end() -> None:
     meter.drain(1)
 
     assert told.names == ["start", "first", "end"]
+
+
+class Judge:
+    """A hook that asks a model about every answer, as people do who have answers graded."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+        self.started: list[str] = []
+        self.ask: Any = None
+
+    def on_start(self, call: StartedCall) -> None:
+        self.started.append(call.model)
+        self.ask("gpt-4o-mini", MESSAGES)
+
+    def on_end(self, call: Call) -> None:
+        self.ended.append(call.model)
+        self.ask("gpt-4o-mini", MESSAGES)
+
+
+def test_what_a_hook_asks_is_recorded_and_not_told_to_it() -> None:
+    judge, other, memory = Judge(), Told(), InMemoryExporter()
+    meter = Meter(exporters=[memory], hooks=[judge, other])
+    judge.ask = wrap(lambda model, messages: {**REPLY, "model": model}, lambda: meter)
+
+    judge.ask("gpt-4o", MESSAGES)
+    meter.flush()
+
+    assert [call.model for call in memory.calls] == ["gpt-4o", "gpt-4o-mini", "gpt-4o-mini"]
+    assert (judge.started, judge.ended) == (["gpt-4o"], ["gpt-4o"])
+    assert other.names == ["start", "end"]
+    call = last_call()
+    assert call is not None
+    assert call.model == "gpt-4o"  # the user's own, and not the hook's
+
+
+def test_a_task_that_a_hook_starts_is_not_told_to_it_either() -> None:
+    tasks: list[asyncio.Task[Any]] = []
+
+    class Background:
+        def on_end(self, call: Call) -> None:
+            tasks.append(asyncio.get_running_loop().create_task(ask("gpt-4o-mini", MESSAGES)))
+
+    async def answer(model: str, messages: object) -> Any:
+        return REPLY
+
+    memory = InMemoryExporter()
+    meter = Meter(exporters=[memory], hooks=[Background()])
+    ask = wrap(answer, lambda: meter)
+
+    async def main() -> None:
+        await ask("gpt-4o", MESSAGES)
+        while not all(task.done() for task in tasks):
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert (len(tasks), len(memory.calls)) == (1, 2)
+
+
+def test_the_hooks_of_another_meter_are_told_of_what_a_hook_asks() -> None:
+    told = Told()
+    inner = wrap(answer, lambda: Meter(exporters=[InMemoryExporter()], hooks=[told]))
+    judge = SimpleNamespace(on_end=lambda call: inner("gpt-4o", MESSAGES))
+    wrap(answer, lambda: Meter(exporters=[InMemoryExporter()], hooks=[judge]))("gpt-4o", MESSAGES)
+
+    assert told.names == ["start", "end"]
+
+
+def test_what_a_hook_is_given_can_be_pickled_and_copied() -> None:
+    told = Told()
+    meter = Meter(exporters=[InMemoryExporter()], hooks=[told])
+    wrap(answer, lambda: meter)("gpt-4o", MESSAGES)
+
+    assert told.names == ["start", "end"]
+    for _, record in told.heard:
+        assert pickle.loads(pickle.dumps(record)) == record
+        assert copy.deepcopy(record) == record
+
+
+def test_hooks_that_are_no_list_are_refused() -> None:
+    with pytest.raises(ValueError, match="give a list of them"):
+        Meter(hooks=Told())  # type: ignore[arg-type]  # what is refused

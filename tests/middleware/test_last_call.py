@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from costspan.middleware.last import last_call
+from costspan.middleware.last import forget, last_call
 from costspan.middleware.meter import Meter
 from costspan.middleware.wrap import wrap
 
@@ -21,10 +21,7 @@ MODEL, MESSAGES = "gpt-4o", [{"role": "user", "content": "hi"}]
 @pytest.fixture(autouse=True)
 def _own_context() -> None:
     """No record of an earlier test is in the way."""
-    from costspan.middleware import last
-
-    last._begun.set(None)
-    last._finished.set(None)
+    forget()
 
 
 def reply(prompt_tokens: int) -> dict[str, Any]:
@@ -92,6 +89,25 @@ def test_a_stream_that_is_left_early(meter: Meter) -> None:
     call = last_call()
     assert call is not None
     assert call.status == "interrupted"
+
+
+def test_an_open_stream_does_not_hide_the_one_that_was_left_before_it(meter: Meter) -> None:
+    def stream(model: str, messages: object, stream: bool = True) -> Generator[Any, None, None]:
+        yield {"object": "chat.completion.chunk", "model": MODEL, "choices": []}
+        yield {"object": "chat.completion.chunk", "model": MODEL, "choices": []}
+
+    asking(meter)(MODEL, MESSAGES, 1000)
+    for _ in wrap(stream, lambda: meter)(MODEL, MESSAGES):
+        break
+    left = last_call()
+    assert left is not None
+    assert left.status == "interrupted"
+
+    still_open = wrap(stream, lambda: meter)(MODEL, MESSAGES)
+    next(still_open)
+    assert last_call() is left
+    still_open.close()
+    assert last_call() is not left
 
 
 def test_a_failed_call_counts(meter: Meter) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -99,6 +102,45 @@ async def test_a_task_that_outlives_the_call_it_was_started_in(
     assert len(memory.calls) == 5
     assert {call.cost_usd for call in memory.calls} == {EACH}
     await client.close()
+
+
+@pytest.mark.parametrize(
+    ("last", "statuses"), [(asyncio.CancelledError, ["cancelled"]), (None, ["cancelled", "ok"])]
+)
+def test_what_is_cancelled_with_a_call_on_another_thread_is_recorded_once(
+    meter: Meter,
+    memory: InMemoryExporter,
+    last: type[BaseException] | None,
+    statuses: list[str],
+) -> None:
+    """any-llm asks on a thread of its own, and cancels that when its caller is interrupted."""
+    begun, left = Event(), Event()
+
+    def within(**kwargs: Any) -> Any:
+        begun.set()
+        assert left.wait(10)
+        if last is not None:
+            raise last
+        return wire.CHAT_BODY
+
+    def on_a_thread() -> None:
+        with suppress(asyncio.CancelledError):
+            wrap(within, lambda: meter)(**CHAT)
+
+    def interrupted(**kwargs: Any) -> Any:
+        threads.append(Thread(target=contextvars.copy_context().run, args=(on_a_thread,)))
+        threads[0].start()
+        assert begun.wait(10)
+        raise KeyboardInterrupt
+
+    threads: list[Thread] = []
+    with pytest.raises(KeyboardInterrupt):
+        wrap(interrupted, lambda: meter)(**CHAT)
+    left.set()
+    threads[0].join()
+
+    assert [call.status for call in memory.calls] == statuses
+    assert [call.cost_usd for call in memory.calls] == [None, EACH][: len(statuses)]
 
 
 class Interrupting(InMemoryExporter):

@@ -95,6 +95,40 @@ def test_pricing_takes_only_the_accounting_of_the_core() -> None:
     assert wrong == []
 
 
+def test_adapters_stand_over_the_rest_of_the_middleware() -> None:
+    """They use it, and only what is given a client chooses one of them."""
+    users = {
+        path.name
+        for path in (ROOT / "middleware").glob("*.py")
+        if any(name.startswith("costspan.middleware.adapters") for name in imports(path))
+    }
+    doors = ("costspan.middleware.wrap", "costspan.middleware.instrumenting")
+    upwards = [
+        f"{path.name} imports {name}"
+        for path in modules("middleware/adapters")
+        for name in imports(path)
+        if name in doors
+    ]
+
+    assert users == {"wrap.py", "instrumenting.py"}
+    assert upwards == []
+
+
+def test_no_module_of_an_adapter_imports_another_s() -> None:
+    """Beside the contract and what all of them are made with."""
+    shared = {"methods", "patching"}
+    wrong = [
+        f"{path.name} imports {part}"
+        for path in modules("middleware/adapters")
+        for name in imports(path)
+        if name.startswith("costspan.middleware.adapters.")
+        if (part := name.split(".")[3]) not in shared
+        if part.partition("_")[0] != path.stem.partition("_")[0]
+    ]
+
+    assert wrong == []
+
+
 def test_types_stand_leftmost_and_usage_next() -> None:
     of_types = [n for n in imports(ROOT / "core/types.py") if n.startswith("costspan")]
     of_usage = {

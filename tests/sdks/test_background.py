@@ -16,8 +16,8 @@ import pytest
 import wire
 
 from costspan.exporters.memory import InMemoryExporter
-from costspan.middleware.adapters.pending import pending_of
 from costspan.middleware.meter import Meter
+from costspan.middleware.pending import pending_of
 from costspan.middleware.record import Call
 from costspan.middleware.wrap import wrap
 
@@ -43,16 +43,6 @@ def streamed(*, final: dict[str, object] = DONE) -> list[bytes]:
         *wire.RESPONSES_STREAM[1:4],
         *wire.named({"type": kind, "sequence_number": 4, "response": final}),
     ]
-
-
-@pytest.fixture
-def memory() -> InMemoryExporter:
-    return InMemoryExporter()
-
-
-@pytest.fixture
-def meter(memory: InMemoryExporter) -> Meter:
-    return Meter(exporters=[memory])
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from costspan.exporters.ledger.exporter import LedgerExporter
 from costspan.exporters.ledger.layout import DATABASE
 from costspan.exporters.ledger.merge import merge
 from costspan.exporters.memory import InMemoryExporter
-from costspan.middleware.adapters.pending import RecentIds
 from costspan.middleware.meter import Meter
+from costspan.middleware.recent_ids import RecentIds
 from costspan.middleware.record import Call
 from costspan.middleware.tags import tags
 from costspan.middleware.wrap import wrap
@@ -104,11 +104,6 @@ CLAUDE_BATCH = {
 # Sonnet 5 half of 600 x $2 + 400 x $0.20 + 100 x $10.
 GPT_4O_USD, EMBEDDING_USD = Decimal("0.00175"), Decimal("0.00000008")
 LEGACY_USD, CLAUDE_USD = Decimal("0.0000115"), Decimal("0.00114")
-
-
-@pytest.fixture
-def memory() -> InMemoryExporter:
-    return InMemoryExporter()
 
 
 @pytest.fixture

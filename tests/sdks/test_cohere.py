@@ -269,14 +269,6 @@ def test_surfaces(bed: Bed, surface: Surface, way: Way) -> None:
     check(surface, way, bed)
 
 
-@pytest.fixture
-def server(bed: Bed, shared_frame_server: FrameServer) -> FrameServer:
-    """The server of the bed, with nothing scripted, and nothing recorded yet."""
-    shared_frame_server.reset()
-    bed.memory.clear()
-    return shared_frame_server
-
-
 def test_what_is_asked(bed: Bed, server: FrameServer) -> None:
     server.json("/v2/chat", CHAT_BODY)
     with wrap(v2(server.url), lambda: bed.meter) as client:
@@ -313,7 +305,9 @@ def test_an_embedding_in_several_requests_is_one_call(bed: Bed, server: FrameSer
     assert call.cost_usd == Decimal("0.00002304")  # 192 x $0.12 per million
 
 
-def test_a_stream_left_before_its_text_is_unknown(bed: Bed, server: FrameServer) -> None:
+def test_of_a_stream_left_before_its_text_the_prompt_is_counted(
+    bed: Bed, server: FrameServer
+) -> None:
     start: dict[str, object] = {"type": "message-start", "id": "co-1", "delta": {"message": START}}
     server.script("/v2/chat", frames=wire.named(start), cut=True)
     with wrap(v2(server.url), lambda: bed.meter) as client:
@@ -322,7 +316,10 @@ def test_a_stream_left_before_its_text_is_unknown(bed: Bed, server: FrameServer)
         stream.close()
     (call,) = bed.calls(1)
     assert (call.status, call.last.response_id) == ("interrupted", "co-1")
-    assert (call.usage, call.cost_status) == (None, "unpriced")
+    assert call.usage is not None
+    assert (call.usage.source, call.usage.flags) == ("partial", ("no_usage", "missing:output"))
+    assert call.usage.buckets.keys() == {"tokens.in.text"}
+    assert call.cost_status == "partial"
 
 
 @pytest.mark.parametrize("make", [v1, v2])

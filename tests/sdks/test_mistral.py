@@ -246,14 +246,6 @@ def test_surfaces(bed: Bed, surface: Surface, way: Way) -> None:
     check(surface, way, bed)
 
 
-@pytest.fixture
-def server(bed: Bed, shared_frame_server: FrameServer) -> FrameServer:
-    """The server of the bed, with nothing scripted, and nothing recorded yet."""
-    shared_frame_server.reset()
-    bed.memory.clear()
-    return shared_frame_server
-
-
 def watched(bed: Bed, server: FrameServer, **options: Any) -> Mistral:
     return wrap(Mistral(api_key="k", server_url=server.url, **options), lambda: bed.meter)
 

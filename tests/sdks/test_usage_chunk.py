@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from costspan.core.decoders import SSEDecoder
 from costspan.exporters.memory import InMemoryExporter
-from costspan.middleware.adapters.usage_chunk import UsageHider
+from costspan.middleware.adapters.stainless_usage import UsageHider
 from costspan.middleware.live import LiveCall
 from costspan.middleware.meter import Meter
 from costspan.middleware.record import Call
@@ -62,11 +62,6 @@ REFUSED = {"error": {"message": "Unknown field: stream_options", "type": "invali
 # gpt-4o: 600 x $2.50 + 400 x $1.25 (cached) + 100 x $10 per million tokens;
 # gpt-3.5-turbo-instruct: 10 x $1.50 + 4 x $2.
 USD, LEGACY_USD = Decimal("0.003"), Decimal("0.000023")
-
-
-@pytest.fixture
-def memory() -> InMemoryExporter:
-    return InMemoryExporter()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anthropic
 import stainless
@@ -11,6 +11,13 @@ import wire
 from pydantic import BaseModel
 from stainless import final, octets, raw, raw_stream
 from surfaces import Surface
+
+from costspan.middleware.wrap import wrap
+
+if TYPE_CHECKING:
+    from bed import Bed
+
+    from tests.conftest import FrameServer
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 MSG: dict[str, Any] = {"model": "claude-sonnet-5", "max_tokens": 100, "messages": HI}
@@ -106,3 +113,49 @@ SURFACES = [
         ask=lambda c: c.with_options(timeout=9).copy().messages.create(**MSG),
     ),
 ]
+
+WANTS_TOOL = {
+    **wire.MESSAGE_BODY,
+    "id": "msg_0",
+    "content": [{"type": "tool_use", "id": "toolu_1", "name": "lookup", "input": {}}],
+    "stop_reason": "tool_use",
+}
+
+
+@anthropic.beta_tool
+def lookup() -> str:
+    """Look it up."""
+    return "42"
+
+
+def check_tool_runner(bed: Bed, server: FrameServer) -> None:
+    """Run a tool, unwrapped and wrapped: each turn is a call."""
+    replies: list[Any] = []
+    for wrapped in (False, True):
+        server.reset()
+        server.json(PATH, WANTS_TOOL)
+        server.json(PATH, wire.MESSAGE_BODY)
+        with client(server.url) as asked:
+            if wrapped:
+                wrap(asked, lambda: bed.meter)
+            bed.memory.clear()
+            runner = asked.beta.messages.tool_runner(**MSG, tools=[lookup])
+            replies.append([repr(message) for message in runner])
+
+    assert replies[0] == replies[1]
+    first, second = bed.calls(2)
+    assert (first.last.response_id, second.last.response_id) == ("msg_0", "msg_1")
+    assert (first.cost_usd, second.cost_usd) == (USD, USD)
+
+
+def check_count_tokens(bed: Bed, server: FrameServer) -> None:
+    """Have tokens counted, which is no call."""
+    server.reset()
+    server.json("/v1/messages/count_tokens", {"input_tokens": 8})
+    bed.memory.clear()
+    with wrap(client(server.url), lambda: bed.meter) as asked:
+        counted = asked.messages.count_tokens(model="claude-sonnet-5", messages=HI)
+        asked.beta.messages.count_tokens(model="claude-sonnet-5", messages=HI)
+
+    assert counted.input_tokens == 8
+    assert bed.calls(0) == ()

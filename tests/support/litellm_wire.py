@@ -84,6 +84,14 @@ CLAUDE_BUCKETS = {
     "tokens.in.cache_write.1h": 50,
     "tokens.out.text": 40,
 }
+# Where Anthropic's own shape is handed on, it says how long each is kept.
+MESSAGES_BUCKETS = {
+    "tokens.in.text": 30,
+    "tokens.in.cache_read": 1000,
+    "tokens.in.cache_write.5m": 150,
+    "tokens.in.cache_write.1h": 50,
+    "tokens.out.text": 40,
+}
 
 GEMINI = {
     "candidates": [
@@ -212,4 +220,24 @@ RESPONSE_FRAMES = sse(
     },
     {"type": "response.completed", "response": RESPONSE, "sequence_number": 2},
 )
+_TEXT: dict[str, Any] = {"text": "Hello", "index": 0, "logprobs": None, "finish_reason": "stop"}
+COMPLETION: dict[str, Any] = {
+    "id": "cmpl-1",
+    "object": "text_completion",
+    "created": 1,
+    "model": "gpt-3.5-turbo-instruct",
+    "choices": [_TEXT],
+    "usage": {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010},
+}
+COMPLETION_FRAMES = [
+    *sse(
+        {**COMPLETION, "choices": [{**_TEXT, "text": "Hel", "finish_reason": None}], "usage": None},
+        {**COMPLETION, "choices": [{**_TEXT, "text": "lo"}], "usage": None},
+        {**COMPLETION, "choices": []},
+    ),
+    *_DONE,
+]
+COMPLETION_BUCKETS = {"tokens.in.text": 1000, "tokens.out.text": 10}
+COMPLETION_USD = Decimal("0.00152")  # 1000 * 1.50 + 10 * 2 millionths
+
 REFUSED = {"error": {"message": "x", "type": "invalid_request_error", "code": "bad_value"}}

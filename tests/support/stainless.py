@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from surfaces import Surface
+
+if TYPE_CHECKING:
+    from bed import Bed
 
 Asked: TypeAlias = Callable[[Any], Any]
 """Asks a client; gives an awaitable where the client is asynchronous."""
@@ -102,9 +105,14 @@ def octets(response: Any) -> Any:
     return response.iter_bytes()
 
 
-def repeating(surface: Surface) -> Surface:
-    """The surface with a client that repeats a failed request twice."""
-    return replace(surface, client=_patient(surface.client))
+def check_attempts(surface: Surface, bed: Bed) -> None:
+    """Be refused twice by a client that tries again: that is one call."""
+    repeating = replace(surface, client=_patient(surface.client))
+    expected = bed.play(repeating, "ok", wrapped=False, refusals=2)
+    assert len(bed.server.requests()) == 3
+    assert bed.play(repeating, "ok", wrapped=True, refusals=2) == expected
+    (call,) = bed.calls(1)
+    assert (call.retries, call.status, call.cost_usd) == (2, "ok", surface.cost_usd)
 
 
 @cache

@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 Outcome: TypeAlias = tuple[object, object]
 """What the user got in the order it came, and the exception or None; comparable by ``==``."""
 
-_OF_ONE_OBJECT = re.compile(r" at 0x[0-9a-f]+|'(date|x-request-id)': '[^']*'")
+_OF_ONE_OBJECT = re.compile(
+    r" at 0x[0-9a-f]+|'(date|x-request-id)': '[^']*'"
+    r"|\bcreated(_at)?=\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
 """Words that differ from object to object, and from answer to answer, by themselves."""
 _POLL_S, _AGAIN_S = 0.0005, 0.1
-_FILES, _FUNCTIONS = ("sync.py", "socket.py", "ssl.py"), ("read", "readinto", "recv", "recv_into")
-"""Where a thread stands that waits for the server: in httpcore, or in the standard library."""
+_FILES = ("sync.py", "socket.py", "ssl.py", "threading.py")
+_FUNCTIONS = ("read", "readinto", "recv", "recv_into", "wait")
+"""Where a thread stands that waits for the server: in httpcore, or in the standard library; or for
+a thread of any-llm that does."""
 
 
 def told(value: object) -> object:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from costspan.middleware.adapters.patching import replace
-from costspan.middleware.running import running
+from costspan.middleware.running import innermost_call
 
 _TRACER = "_lazy_tracer"
 
@@ -50,8 +50,7 @@ class _Tracer:
 
 def _is_covered() -> bool:
     """Whether this is within a recorded request, for which the Meter has made a span."""
-    reference = running.get()
-    call = reference() if reference is not None else None
+    call = innermost_call()
     if call is None or not call.asked.is_request or call.meter.native_spans:
         return False
     while call.outer is not None:  # the span is that of the outermost call

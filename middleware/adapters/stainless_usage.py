@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from costspan.core.decoders import SSEDecoder
 from costspan.core.endpoints import endpoint
 from costspan.core.errors import BadRequestError
-from costspan.middleware.adapters import MeterSource
-from costspan.middleware.body import unread_response
 from costspan.middleware.byte_streams import StreamKinds, replace_stream
+from costspan.middleware.http_responses import unread_response
 from costspan.middleware.live import LiveCall
-from costspan.middleware.running import running
+from costspan.middleware.meter import MeterSource
+from costspan.middleware.running import innermost_call
 from costspan.middleware.seeing import see_event
 
 _APIS = ("chat", "completions")
@@ -94,8 +94,7 @@ def _asking(
     kwargs: Mapping[str, Any],
 ) -> _Asking | None:
     """The request as it is sent; None where it is sent as it is, which is told at once."""
-    reference = running.get()
-    call = reference() if reference is not None else None
+    call = innermost_call()
     if call is None or not call.asked.streaming or call.asked.api not in _APIS:
         return None
     if not (call.asked.is_request and meter().include_usage):

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from costspan.core.decoders import Event
 from costspan.core.observation import Observation
 from costspan.core.protocols import load, recognise
-from costspan.middleware.adapters.background import Asking
-from costspan.middleware.adapters.instants import instant_of, now_of
-from costspan.middleware.adapters.pending import pending_of
 from costspan.middleware.byte_streams import Unpacking
 from costspan.middleware.ids import repeatable_id
+from costspan.middleware.instants import instant_of
 from costspan.middleware.meter import Meter
 from costspan.middleware.noting import note
+from costspan.middleware.pending import pending_of
 from costspan.middleware.request import AskedCall
+from costspan.middleware.retrieved import Asking
 
 _BATCH = {"batch": True}
 _LINE_END = b"\n"
@@ -186,7 +186,7 @@ class ResultsReader:
             seen.complete = True
             created = instant_of(body.get("created", body.get("created_at")))
             completed = instant_of(body.get("completed_at"))
-        started_at = created or now_of(self._meter)
+        started_at = created or self._meter.now()
         note(
             self._meter,
             asked,

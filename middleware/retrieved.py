@@ -1,7 +1,4 @@
-"""Responses in background mode: created without an answer, which a later retrieval shows.
-
-https://platform.openai.com/docs/guides/background (2026-11)
-"""
+"""Responses in background mode as they are retrieved: the answer to what was asked for before."""
 
 from __future__ import annotations
 
@@ -11,13 +8,12 @@ from typing import Any, TypeAlias
 from costspan.core.decoders import Event, decoder_for
 from costspan.core.observation import Observation
 from costspan.core.protocols import load
-from costspan.middleware.adapters.instants import instant_of, now_of
-from costspan.middleware.adapters.pending import pending_of
 from costspan.middleware.byte_streams import Unpacking
 from costspan.middleware.ids import repeatable_id
-from costspan.middleware.live import LiveCall
+from costspan.middleware.instants import instant_of
 from costspan.middleware.meter import Meter
 from costspan.middleware.noting import note
+from costspan.middleware.pending import pending_of
 from costspan.middleware.record import EndedBy
 from costspan.middleware.request import AskedCall
 
@@ -26,36 +22,6 @@ _FINAL = frozenset(("completed", "incomplete", "failed", "cancelled"))
 
 Asking: TypeAlias = Callable[[str, Mapping[str, Any]], AskedCall]
 """What was asked for, from the api and what the answer says of the request (its model)."""
-
-
-def is_in_background(call: LiveCall) -> bool:
-    """Whether a call asks a provider for a response in background mode."""
-    return call.asked.is_request and call.asked.body.get("background") is True
-
-
-def follow(call: LiveCall) -> bool:
-    """Keep a call open whose response is being made in the background.
-
-    Returns:
-        Whether it is; False when the answer is complete, or nothing is known of it. Takes no lock.
-    """
-    identity = call.seen.response_id
-    if identity is None or not call.is_open:
-        return False
-    pending = pending_of(call.meter)
-    if call.seen.complete:
-        pending.take(identity)
-        return False
-    pending.hold(identity, call)
-    call.keep_open()
-    call.asked = call.asked._replace(body={})  # a prompt is not kept for hours
-    return True
-
-
-def answered(call: LiveCall) -> None:
-    """A call has returned a value: end it, unless that is a response still being made."""
-    if not (is_in_background(call) and follow(call)):
-        call.end("value")
 
 
 class RetrievedReader:
@@ -130,7 +96,7 @@ class RetrievedReader:
 
     def _note(self, response: Mapping[str, Any], way: EndedBy) -> None:
         """Record a response whose request was made in another process."""
-        started_at = instant_of(response.get("created_at")) or now_of(self._meter)
+        started_at = instant_of(response.get("created_at")) or self._meter.now()
         ended_at = instant_of(response.get("completed_at")) or started_at
         asked = self._asking(API, response)
         note(

@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from costspan.middleware.adapters import MeterSource
-from costspan.middleware.adapters.background import Asking, RetrievedReader
-from costspan.middleware.adapters.batches import ResultsReader
-from costspan.middleware.body import response_behind, show_body
+from costspan.middleware.batches import ResultsReader
+from costspan.middleware.body import show_body
 from costspan.middleware.byte_streams import Unpacking
 from costspan.middleware.fields import reply_fields
-from costspan.middleware.meter import Meter
+from costspan.middleware.http_responses import response_behind
+from costspan.middleware.meter import Meter, MeterSource
+from costspan.middleware.retrieved import Asking, RetrievedReader
 
 _LATER = re.compile(
     r"/(?:files/(?P<file>[^/?]+)/content|messages/batches/(?P<batch>[^/?]+)/results"

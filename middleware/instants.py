@@ -1,10 +1,8 @@
-"""The instants that answers tell: when they were made."""
+"""The instants that answers tell of themselves."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-
-from costspan.middleware.meter import Meter
 
 _EARLIEST_S = 1_577_836_800  # 2020: what is before it is no time of an answer (0, a duration)
 _LATEST_S = 4_102_444_800  # 2100: what is after it is in milliseconds
@@ -15,8 +13,3 @@ def instant_of(seconds: object) -> datetime | None:
     if not isinstance(seconds, (int, float)) or not _EARLIEST_S <= seconds <= _LATEST_S:
         return None
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def now_of(meter: Meter) -> datetime:
-    """The present instant by a Meter's clock."""
-    return datetime.fromtimestamp(meter.clock() / 1e9, UTC)
