@@ -78,6 +78,7 @@ def _requests(
 ) -> tuple[tuple[ProviderRequest, ...], Estimate | None]:
     """The provider requests of a call, and the estimate that holds for all of it."""
     parts = call.take_parts()
+    call.retries += sum(part.retries for part in parts)
     if call.attempts:
         answers = answers_of(call, ending, error)
         own = [request_of(each, catalogue, aliases) for each in answers]

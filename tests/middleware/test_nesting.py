@@ -79,6 +79,22 @@ def test_a_failed_attempt_and_its_repetition_are_two_requests(
     assert (call.status, call.cost_usd, call.cost_status) == ("ok", EACH, "priced")
 
 
+def test_what_an_sdk_within_has_repeated_is_counted(
+    frame_server: FrameServer, meter: Meter, memory: InMemoryExporter
+) -> None:
+    """LiteLLM over a client of openai that repeats by itself, as ``instrument`` watches both."""
+    for _ in range(2):
+        frame_server.json("/v1/chat/completions", {"error": {}}, 500, {"retry-after-ms": "1"})
+    frame_server.json("/v1/chat/completions", wire.CHAT_BODY)
+    made = openai.OpenAI(base_url=f"{frame_server.url}/v1", api_key="k", max_retries=2)
+    client = wrap(made, lambda: meter)
+
+    wrap(lambda **asked: client.chat.completions.create(**asked), lambda: meter)(**CHAT)
+
+    (call,) = memory.calls
+    assert (call.retries, len(call.requests), call.cost_usd) == (2, 1, EACH)
+
+
 async def test_a_task_that_outlives_the_call_it_was_started_in(
     frame_server: FrameServer, meter: Meter, memory: InMemoryExporter
 ) -> None:
