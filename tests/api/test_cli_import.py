@@ -180,7 +180,7 @@ class TestImport:
         assert "litellm reported $0.9: $0.8975 more than the rates come to." in explained
 
     def test_progress_on_a_terminal(self, home: Path, tmp_path: Path) -> None:
-        lines = (json_lines(session_line(f"msg_{number}")) for number in range(12_000))
+        lines = (json_lines(session_line(f"msg_{number}")) for number in range(40_000))
         (tmp_path / "long.jsonl").write_bytes(b"".join(lines))
         main, terminal = pty.openpty()
         process = subprocess.Popen(
