@@ -49,7 +49,7 @@ class BodyReader:
     def _hold(self, data: bytes) -> bool:
         """Keep what brings nothing but words unread, as long as that is not too much.
 
-        A piece costs 4 us so, and 9 if it is read (benchmarks/wrapping.py).
+        A piece costs 4 us so, and 9 if it is read as it passes (benchmarks/wrapping.py).
         """
         events, call = self._events, self.call
         if events is None or not call.recognised or not events.is_between_events:
