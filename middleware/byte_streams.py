@@ -9,6 +9,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
+from costspan.middleware.relay import telling
+
 _HTTP_MODULES = ("httpx2", "httpx")
 _GZIP_OR_ZLIB = 47  # zlib's wbits value for "look at the header"
 
@@ -89,13 +91,10 @@ class _SyncTee:
     reader: Reader
 
     def __iter__(self) -> Iterator[bytes]:
-        try:
+        with telling(self.reader.failed):
             for data in self.inner:
                 self.reader.feed(data)
                 yield data
-        except BaseException as error:
-            self.reader.failed(error)
-            raise
         self.reader.read()
 
     def close(self) -> None:
@@ -112,12 +111,10 @@ class _AsyncTee:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         iterator = self.inner.__aiter__()
         try:
-            async for data in iterator:
-                self.reader.feed(data)
-                yield data
-        except BaseException as error:
-            self.reader.failed(error)
-            raise
+            with telling(self.reader.failed):
+                async for data in iterator:
+                    self.reader.feed(data)
+                    yield data
         finally:
             if hasattr(iterator, "aclose"):
                 await iterator.aclose()

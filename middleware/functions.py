@@ -10,9 +10,10 @@ from weakref import ref
 
 from costspan.middleware.live import LiveCall
 from costspan.middleware.meter import Meter, MeterSource
+from costspan.middleware.relay import Relayed, relaying, relaying_async, telling
 from costspan.middleware.request import RequestReader
 from costspan.middleware.running import running
-from costspan.middleware.streams import tee_async_generator, tee_generator
+from costspan.middleware.streams import teed, teed_async
 from costspan.middleware.watch import watch
 
 MARK = "__costspan_wrapped__"
@@ -62,11 +63,9 @@ def _plain(
         former = running.get()
         spans = in_force.attach(call)
         try:
-            running.set(ref(call))
-            result = function(*args, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
+            with telling(call.fail):
+                running.set(ref(call))
+                result = function(*args, **kwargs)
         finally:
             running.set(former)
             in_force.detach(spans)
@@ -82,11 +81,9 @@ async def _await(meter: Meter, call: LiveCall, awaitable: Awaitable[Any]) -> Any
     former = running.get()
     spans = meter.attach(call)
     try:
-        running.set(ref(call))
-        result = await awaitable
-    except BaseException as error:
-        call.fail(error)
-        raise
+        with telling(call.fail):
+            running.set(ref(call))
+            result = await awaitable
     finally:
         running.set(former)
         meter.detach(spans)
@@ -109,39 +106,28 @@ def _coroutine(
 def _generator(
     function: Callable[..., Generator[Any, Any, Any]], meter: MeterSource, read: RequestReader
 ) -> Callable[..., Generator[Any, Any, Any]]:
-    def watched(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+    def start(*args: Any, **kwargs: Any) -> Relayed:
         inner = function(*args, **kwargs)
         call = meter().begin(read, args, kwargs)
-        return (yield from inner if call is None else tee_generator(call, inner))
+        return Relayed(inner, _directly) if call is None else teed(call, inner)
 
-    return watched
+    return relaying(start)
 
 
 def _async_generator(
     function: Callable[..., AsyncGenerator[Any, Any]], meter: MeterSource, read: RequestReader
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
-    async def watched(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+    def start(*args: Any, **kwargs: Any) -> Relayed:
         inner = function(*args, **kwargs)
         call = meter().begin(read, args, kwargs)
-        outer = inner if call is None else tee_async_generator(call, inner)
-        # What ``yield from`` does, which asynchronous generators have not.
-        try:
-            item = await outer.__anext__()
-            while True:
-                try:
-                    sent = yield item
-                except GeneratorExit:
-                    raise
-                except BaseException as thrown:
-                    item = await outer.athrow(thrown)
-                else:
-                    item = await outer.asend(sent)
-        except StopAsyncIteration:
-            return
-        finally:
-            await outer.aclose()
+        return Relayed(inner, _directly) if call is None else teed_async(call, inner)
 
-    return watched
+    return relaying_async(start)
+
+
+def _directly(method: Callable[..., Any], *value: Any) -> Any:
+    """A step of a generator whose call is not recorded."""
+    return method(*value)
 
 
 def begun_when_read(

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from costspan.middleware.litellm_reply import CollectedChunks
 from costspan.middleware.live import LiveCall
+from costspan.middleware.relay import telling
 from costspan.middleware.seeing import see_chunk
 from costspan.middleware.streams import advance, advance_async
 
@@ -123,10 +124,8 @@ def _next(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return method(self)
         held.busy = True
         try:
-            item = advance(held.call, method, self)
-        except BaseException as error:
-            held.end(error)
-            raise
+            with telling(held.end):
+                item = advance(held.call, method, self)
         finally:
             held.busy = False
         held.see(item)
@@ -155,10 +154,8 @@ def _asynchronous(function: Callable[..., Any]) -> Callable[..., Any]:
 async def _step(held: _Held, method: Callable[..., Any], *stream: Any) -> Any:
     held.busy = True
     try:
-        item = await advance_async(held.call, method, *stream)
-    except BaseException as error:
-        held.end(error)
-        raise
+        with telling(held.end):
+            item = await advance_async(held.call, method, *stream)
     finally:
         held.busy = False
     held.see(item)
@@ -234,11 +231,8 @@ class IteratorProxy:
 
     def __next__(self) -> Any:
         held = self._costspan_held
-        try:
+        with telling(held.end):
             item = advance(held.call, self._costspan_inner.__next__)
-        except BaseException as error:
-            held.end(error)
-            raise
         held.see(item)
         return item
 

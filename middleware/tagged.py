@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
+from costspan.middleware.relay import Relayed, relaying, relaying_async
 from costspan.middleware.tags import check_tags, tags
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,46 +64,13 @@ def _coroutine(function: Callable[..., Any], values: Mapping[str, str]) -> Calla
 
 
 def _generator(function: Callable[..., Any], values: Mapping[str, str]) -> Callable[..., Any]:
-    def run(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        inner = function(*args, **kwargs)
-        advance, given = inner.send, None
-        try:
-            while True:
-                with tags(**values):
-                    item = advance(given)
-                try:
-                    advance, given = inner.send, (yield item)
-                except GeneratorExit:
-                    raise
-                except BaseException as thrown:
-                    advance, given = inner.throw, thrown
-        except StopIteration as stop:
-            return stop.value
-        finally:
-            with tags(**values):
-                inner.close()
-
-    return run
+    in_tags = _plain(lambda method, *value: method(*value), values)
+    return relaying(lambda *args, **kwargs: Relayed(function(*args, **kwargs), in_tags))
 
 
 def _async_generator(function: Callable[..., Any], values: Mapping[str, str]) -> Callable[..., Any]:
-    async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        inner = function(*args, **kwargs)
-        advance, given = inner.asend, None
-        try:
-            while True:
-                with tags(**values):
-                    item = await advance(given)
-                try:
-                    advance, given = inner.asend, (yield item)
-                except GeneratorExit:
-                    raise
-                except BaseException as thrown:
-                    advance, given = inner.athrow, thrown
-        except StopAsyncIteration:
-            return
-        finally:
-            with tags(**values):
-                await inner.aclose()
+    async def step(method: Callable[..., Any], *value: Any) -> Any:
+        return await method(*value)
 
-    return run
+    in_tags = _coroutine(step, values)
+    return relaying_async(lambda *args, **kwargs: Relayed(function(*args, **kwargs), in_tags))

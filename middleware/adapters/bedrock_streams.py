@@ -7,6 +7,7 @@ one object are replaced. They hold the object weakly, so that it dies when it di
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from typing import Any
 from weakref import ref
 
@@ -15,7 +16,9 @@ from costspan.core.protocols import load
 from costspan.core.protocols.bedrock_invoke import API as INVOKE
 from costspan.core.protocols.bedrock_invoke import METRICS
 from costspan.middleware.live import LiveCall
+from costspan.middleware.relay import telling
 from costspan.middleware.seeing import see_event
+from costspan.middleware.streams import failed, left
 
 _COUNTS = {
     "x-amzn-bedrock-input-token-count": "inputTokenCount",
@@ -50,26 +53,17 @@ def _weakly(owner: Any, name: str) -> Callable[..., Any]:
 
 
 def _tee(call: LiveCall, frames: Generator[Any, None, None]) -> Generator[Any, None, None]:
-    try:
+    with telling(partial(left, call)):
         yield from frames
-    except GeneratorExit:
-        call.end_later("closed")
-        raise
-    except BaseException as error:
-        call.fail(error)
-        raise
-    call.end("exhausted")
+    left(call, None)
 
 
 def _parsing(call: LiveCall, parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Parsing of one frame, which raises for the exceptions that come in a stream."""
 
     def parsing(frame: Any) -> Any:
-        try:
+        with telling(call.fail):
             event = parse(frame)
-        except BaseException as error:
-            call.fail(error)
-            raise
         call.chunk()
         call.guarded("watch a stream", _see, call, event)
         return event
@@ -162,11 +156,8 @@ class _BodyReader:
 
 def _reading(reader: _BodyReader, read: Callable[..., bytes]) -> Callable[..., bytes]:
     def reading(*args: Any, **kwargs: Any) -> bytes:
-        try:
+        with telling(reader.call.fail):
             data = read(*args, **kwargs)
-        except BaseException as error:
-            reader.call.fail(error)
-            raise
         if reader.call.is_open:
             amount = args[0] if args else kwargs.get("amt")
             reader.feed(data, amount is None or amount < 0 or (not data and amount > 0))
@@ -179,16 +170,11 @@ def _reading_chunked(
     reader: _BodyReader, read: Callable[..., Generator[bytes, None, None]]
 ) -> Callable[..., Generator[bytes, None, None]]:
     def reading(*args: Any, **kwargs: Any) -> Generator[bytes, None, None]:
-        try:
+        with telling(partial(failed, reader.call)):
             for data in read(*args, **kwargs):
                 if reader.call.is_open:
                     reader.feed(data, False)
                 yield data
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            reader.call.fail(error)
-            raise
         if reader.call.is_open:
             reader.feed(b"", True)
 

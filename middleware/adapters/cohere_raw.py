@@ -13,8 +13,10 @@ from costspan.middleware.body import watch_body
 from costspan.middleware.functions import watch_function
 from costspan.middleware.live import LiveCall
 from costspan.middleware.meter import MeterSource
+from costspan.middleware.relay import telling
 from costspan.middleware.request import RequestReader
 from costspan.middleware.running import innermost_call
+from costspan.middleware.streams import failed
 
 
 def watch_raw(client: Any, raw: Any, name: str, meter: MeterSource, read: RequestReader) -> None:
@@ -102,17 +104,14 @@ def _acontext(method: Any, meter: MeterSource, read: RequestReader) -> Callable[
 @contextmanager
 def _ending(call: LiveCall | None) -> Iterator[None]:
     """End a call where its block is left, unless its body has ended it before."""
-    try:
+    if call is None:
         yield
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        if call is not None:
-            call.fail(error)
-        raise
+        return
+    try:
+        with telling(functools.partial(failed, call)):
+            yield
     finally:
-        if call is not None:
-            call.end_later("closed")
+        call.end_later("closed")
 
 
 def _watch_body(call: LiveCall | None, response: Any) -> None:

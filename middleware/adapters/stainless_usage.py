@@ -12,6 +12,7 @@ import copy
 import functools
 import inspect
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -59,13 +60,15 @@ def asking_for_usage(
         refusing: Base URLs of servers that are known to refuse it; what is found out is added.
     """
 
+    refusals = _status_errors(client)
+
     def asked(*args: Any, **kwargs: Any) -> Any:
         asking = kwargs.get("stream") and _asking(client, meter, refusing, args, kwargs)
         if not asking:
             return request(*args, **kwargs)
         try:
             return _hide(asking.call, request(*asking.args, **asking.kwargs))
-        except BaseException as error:
+        except refusals as error:
             if not _is_refusal(error):
                 raise
         refusing.add(asking.base_url)
@@ -77,7 +80,7 @@ def asking_for_usage(
             return await request(*args, **kwargs)
         try:
             return _hide(asking.call, await request(*asking.args, **asking.kwargs))
-        except BaseException as error:
+        except refusals as error:
             if not _is_refusal(error):
                 raise
         refusing.add(asking.base_url)
@@ -144,6 +147,13 @@ def _with_usage(options: Any) -> Any | None:
         # What is compressed cannot be left out of a body.
         asking.headers = {**headers, "Accept-Encoding": "identity"}
     return asking
+
+
+def _status_errors(client: Any) -> tuple[type[BaseException], ...]:
+    """The SDK's exceptions for an answer with an error status, by its own public name."""
+    packages = {base.__module__.partition(".")[0] for base in type(client).__mro__}
+    found = (getattr(sys.modules.get(name), "APIStatusError", None) for name in packages)
+    return tuple(each for each in found if isinstance(each, type))
 
 
 def _is_refusal(error: BaseException) -> bool:
