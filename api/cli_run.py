@@ -18,8 +18,24 @@ AUTORUN = Path(__file__).with_name("autorun")
 """The folder whose ``sitecustomize`` Python runs when it starts."""
 
 
+def _checked(context: click.Context, option: click.Parameter, tags: str | None) -> str | None:
+    """Refuse tags that cannot be read, by the name of the option that they stand in."""
+    from costspan.middleware.tags import TagError, parse_tags
+
+    try:
+        parse_tags(tags or "")
+    except TagError as error:
+        raise click.BadParameter(str(error)) from error
+    return tags
+
+
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--tags", metavar="NAME=VALUE,...", help="Tags on every call of the program.")
+@click.option(
+    "--tags",
+    metavar="NAME=VALUE,...",
+    callback=_checked,
+    help="Tags on every call of the program.",
+)
 @click.option("--home", metavar="DIR", help="The ledger's folder; see: costspan config")
 @click.option("--config", metavar="FILE", help="The configuration file.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)

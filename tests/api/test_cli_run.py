@@ -74,7 +74,7 @@ def test_the_program_gets_the_signals(home: Path) -> None:
     ("arguments", "said"),
     [
         (["no-such-program"], "no-such-program: no such command: give a program that is on PATH"),
-        (["--tags", "team", "x"], "COSTSPAN_TAGS: 'team': write tags as name=value"),
+        (["--tags", "team", "x"], "Invalid value for '--tags': 'team': write tags as name=value"),
         (["--config", "none.toml", "x"], "none.toml, which is no file: mend or unset it"),
         (["--tagz", "a=b", "x"], "No such option '--tagz'"),
         ([], "Missing argument 'COMMAND...'"),
